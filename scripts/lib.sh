@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+# What the scripts share: saying what is done, installing what is missing; to be sourced.
+# shellcheck shell=bash disable=SC2034
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicrohttpd-dev libevent-dev libsystemd-dev
+    libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev)
+test_packages=(clang libclang-rt-14-dev curl rclone mandoc shellcheck)
+
+say() { printf '==> %s\n' "$*"; }
+
+die() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+as_root() {
+    if ((EUID == 0)); then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "this needs root and there is no sudo: $*"
+    fi
+}
+
+is_installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# install_packages NAME...: those that are missing; where there is no apt-get, only says so.
+install_packages() {
+    local name missing=()
+    if ! command -v dpkg-query >/dev/null; then
+        say "no Debian packages here; needed are: $*"
+        return
+    fi
+    for name in "$@"; do
+        is_installed "$name" || missing+=("$name")
+    done
+    ((${#missing[@]} > 0)) || return 0
+    say "installing ${missing[*]}"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" ||
+        die "these packages could not be installed: ${missing[*]}"
+}
+
+has_node() { command -v node >/dev/null && command -v npm >/dev/null && (($(node -p 'process.versions.node.split(".")[0]') >= 18)); }
+
+install_node() {
+    has_node || install_packages nodejs npm
+    has_node || die "Node.js 18 or later is needed, and npm"
+}
+
+# The JavaScript SDK of the lock file, once for each lock file.
+install_js_packages() {
+    local directory=$root/tests/clients/js stamp
+    stamp=$(sha256sum "$directory/package-lock.json" | cut -d' ' -f1)
+    [[ $(cat "$directory/node_modules/.installed" 2>/dev/null) != "$stamp" ]] || return 0
+    say "installing the JavaScript SDK"
+    (cd "$directory" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error) || die "npm ci failed"
+    echo "$stamp" >"$directory/node_modules/.installed"
+}
+
+# Prints a Python of 3.9 or later that can make virtual environments.
+find_python() {
+    local candidate
+    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.10 python3.9; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+install_python() {
+    find_python >/dev/null || install_packages python3 python3-venv
+    find_python >/dev/null || die "Python 3.9 or later with venv is needed"
+}
+
+# The Python SDK of requirements.txt in a virtual environment, once for each requirements.txt.
+venv=$root/build-venv
+install_python_packages() {
+    local requirements=$root/tests/clients/python/requirements.txt stamp
+    install_python
+    stamp=$(sha256sum "$requirements" | cut -d' ' -f1)
+    [[ $(cat "$venv/.installed" 2>/dev/null) != "$stamp" ]] || return 0
+    say "installing the Python SDK into ${venv#"$root/"}"
+    "$(find_python)" -m venv --clear "$venv" || die "no virtual environment could be made"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$requirements" || die "pip install failed"
+    echo "$stamp" >"$venv/.installed"
+}
+
+# wait_for_http URL PID SECONDS: polls until the URL answers 200, as long as the process lives.
+wait_for_http() {
+    local url=$1 pid=$2 end=$((SECONDS + $3))
+    until curl --silent --fail --noproxy '*' --max-time 2 --output /dev/null "$url"; do
+        kill -0 "$pid" 2>/dev/null || return 1
+        ((SECONDS < end)) || return 1
+        sleep 0.1
+    done
+}
+
+is_port_free() { ! (: <"/dev/tcp/127.0.0.1/$1") 2>/dev/null && ! (: <"/dev/tcp/::1/$1") 2>/dev/null; }
+
+# first_free_port PORT...
+first_free_port() {
+    local port
+    for port in "$@"; do
+        if is_port_free "$port"; then
+            echo "$port"
+            return
+        fi
+    done
+    return 1
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* blobhostd: the emulated host. Puts together accounts, store, service and bus, and waits for the end. */
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+
+#include "../lib/sign/accounts.h"
+#include "options.h"
+#include "service.h"
+#include "store.h"
+#include "vsp.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+
+#define EXIT_USAGE 2
+
+/* Everything that lives from start to end, in the order of its making. */
+struct host {
+    struct accounts *accounts;
+    struct store *store;
+    struct service *service;
+    struct vsp *vsp;
+    int signal_fd;
+};
+
+static int host_complain(const struct err *err, int exit_code)
+{
+    (void)fprintf(stderr, "blobhostd: %s\n", err->text);
+    return exit_code;
+}
+
+/* Blocks the signals that end the program, for this thread and those started later, and turns them into a descriptor. */
+static int host_catch_signals(struct host *host, struct err *err)
+{
+    sigset_t signals;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &signals, NULL) == 0)
+        host->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return host->signal_fd < 0 ? err_set(err, -errno, "cannot catch signals: %s", strerror(errno)) : 0;
+}
+
+/* parent: as it was when the program began; a parent that ended before the prctl() would not be noticed otherwise. */
+static int host_follow_parent(pid_t parent, struct err *err)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0)
+        return err_set(err, -errno, "--exit-with-parent: %s", strerror(errno));
+    if (getppid() != parent)
+        return err_set(err, -ESRCH, "--exit-with-parent: the parent process has ended already");
+    return 0;
+}
+
+static int host_load_accounts(struct host *host, const struct options *options, struct err *err)
+{
+    int rc = 0;
+
+    host->accounts = accounts_new();
+    if (!host->accounts)
+        return err_set(err, -ENOMEM, "out of memory");
+    if (options->accounts_path)
+        rc = accounts_load(host->accounts, options->accounts_path, err);
+    if (rc == 0 && options->with_development_account)
+        rc = accounts_add_development(host->accounts, err);
+    if (rc == 0 && accounts_count(host->accounts) == 0)
+        rc = err_set(err, -ENOENT, "%s names no account: add one, or use --development-account", options->accounts_path);
+    return rc;
+}
+
+static int host_start(struct host *host, const struct options *options, struct err *err)
+{
+    const struct store_options store_options = {.sync = options->sync};
+    int rc = host_load_accounts(host, options, err);
+
+    if (rc == 0)
+        rc = store_open(options->store_directory, &store_options, &host->store, err);
+    if (rc < 0)
+        return rc;
+    rc = service_new(host->store, host->accounts, &host->service);
+    if (rc < 0)
+        return err_set(err, rc, "cannot start the service: %s", strerror(-rc));
+    return vsp_start(options->socket_path, service_executor(host->service), NULL, &host->vsp, err);
+}
+
+/* Until a signal comes or the parent's descriptor hangs up. */
+static void host_wait(const struct host *host, int parent_fd)
+{
+    /* poll() skips negative descriptors. */
+    struct pollfd watched[2] = {{.fd = host->signal_fd, .events = POLLIN}, {.fd = parent_fd, .events = POLLIN | POLLRDHUP}};
+    char byte;
+
+    for (;;) {
+        if (poll(watched, 2, -1) < 0)
+            continue;
+        if (watched[0].revents)
+            return;
+        /* A byte from the parent means nothing; the end of the stream does. */
+        if (watched[1].revents && (!(watched[1].revents & POLLIN) || read(parent_fd, &byte, sizeof(byte)) <= 0))
+            return;
+    }
+}
+
+static void host_stop(struct host *host)
+{
+    host->vsp = vsp_stop(host->vsp);
+    host->service = service_free(host->service);
+    if (host->store)
+        host->store = store_close(host->store);
+    host->accounts = accounts_free(host->accounts);
+    cleanup_fd(&host->signal_fd);
+}
+
+static int host_run(const struct options *options, pid_t parent)
+{
+    struct host host = {.signal_fd = -1};
+    struct err err = {""};
+    int rc = host_catch_signals(&host, &err);
+
+    if (rc == 0 && options->exit_with_parent)
+        rc = host_follow_parent(parent, &err);
+    if (rc == 0)
+        rc = host_start(&host, options, &err);
+    if (rc < 0) {
+        host_stop(&host);
+        return host_complain(&err, EXIT_FAILURE);
+    }
+    log_notice("host-started", "serving %zu account(s) from %s on %s", accounts_count(host.accounts), options->store_directory,
+               options->socket_path);
+    (void)sd_notifyf(0, "READY=1\nSTATUS=listening on %s", options->socket_path);
+    host_wait(&host, options->parent_fd);
+    (void)sd_notify(0, "STOPPING=1");
+    host_stop(&host);
+    log_notice("host-stopped", "stopped");
+    return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+    const pid_t parent = getppid();
+    struct options options;
+    struct err err = {""};
+
+    if (options_parse(argc, argv, &options, &err) < 0)
+        return host_complain(&err, EXIT_USAGE);
+    if (options.action == OPTIONS_HELP)
+        return fputs(options_help, stdout) < 0;
+    if (options.action == OPTIONS_VERSION)
+        return puts("blobhostd " PACKAGE_VERSION) < 0;
+    log_open("blobhostd", options.log_level);
+    return host_run(&options, parent);
+}

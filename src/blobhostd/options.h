@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of blobhostd. */
+#ifndef BLOBHOSTD_OPTIONS_H
+#define BLOBHOSTD_OPTIONS_H
+
+#include "../lib/cleanup.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+
+#include <stdbool.h>
+
+enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
+
+/* Strings point into argv or are constants. */
+struct options {
+    enum options_action action;
+    const char *socket_path;
+    const char *store_directory;
+    const char *accounts_path; /* NULL: none */
+    bool with_development_account;
+    bool sync;
+    bool exit_with_parent;
+    int parent_fd; /* -1: none */
+    enum log_level log_level;
+};
+
+extern const char options_help[];
+
+/* 0; -EINVAL with err, which says what to change. */
+int options_parse(int argc, char **argv, struct options *ret_options, struct err *err) MUST_CHECK;
+
+#endif

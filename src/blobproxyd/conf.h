@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/* The configuration: an INI file, one table of keys (conf.def), options on top. Immutable once loaded. */
+#ifndef BLOBPROXYD_CONF_H
+#define BLOBPROXYD_CONF_H
+
+#include "../lib/buf.h"
+#include "../lib/err.h"
+#include "../lib/log.h"
+#include "../lib/sign/accounts.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define CONF_LIST_MAX 16 /* entries in a list value */
+
+struct conf_list {
+    char *items[CONF_LIST_MAX + 1]; /* NULL-terminated, owned */
+    bool is_default;                /* nobody set it: what cannot be had is passed over with a warning */
+};
+
+/* One member per row of conf.def, in its order. Durations in milliseconds, sizes in bytes. */
+struct conf {
+    struct conf_list listen_tcp;     /* "127.0.0.1:10000 [::1]:10000"; only loopback unless listen.allow_remote */
+    bool listen_allow_remote;
+    char *listen_unix;               /* path, or "" for none; default: /run/blobproxyd.sock as root, else
+                                      * $RUNTIME_DIRECTORY/blobproxyd.sock, $XDG_RUNTIME_DIR/blobproxyd.sock, else none */
+    unsigned listen_unix_mode;       /* octal; 0660 */
+    char *listen_metrics;            /* "127.0.0.1:10080", or "" for none; loopback only, always */
+    struct conf_list listen_hosts;   /* further host names that are path style */
+    struct conf_list listen_account_suffixes; /* "blob.localhost": <account>.<suffix> is host style */
+
+    char *channel_type;              /* "emulated" */
+    char *channel_socket;            /* blobhostd's bus socket: /run/blobhostd/bus.sock */
+    uint32_t channel_ring_bytes;     /* 256K */
+    uint64_t channel_timeout_ms;     /* given to the host with every transfer: 60s */
+    char *channel_suffix;            /* "blob.localhost": the Host of a transfer is <account>.<suffix> */
+
+    uint32_t slots_small;            /* 256, over all shards */
+    uint32_t slots_large;            /* 16 */
+    uint32_t slots_large_bytes;      /* 8M; at most 31M */
+
+    uint32_t limits_connections;     /* 16384 */
+    uint32_t limits_shards;          /* 0: one per CPU this process may use */
+    uint64_t limits_header_timeout_ms;    /* 20s */
+    uint64_t limits_keepalive_timeout_ms; /* 300s */
+    uint64_t limits_slot_timeout_ms;      /* 20s: wait for a slot or the channel, then 503 */
+    uint64_t limits_exchange_timeout_ms;  /* 120s from the end of the request to the beginning of the answer */
+    uint64_t limits_body_grace_ms;        /* 10s */
+    uint32_t limits_body_rate;            /* 16K bytes/s: a body of N bytes, either way, has grace + N / rate */
+    uint64_t limits_drain_timeout_ms;     /* 30s */
+
+    char *accounts_file;             /* key file, or "" */
+    bool accounts_development;       /* devstoreaccount1 and its published key: yes with --emulated, else no */
+
+    enum log_level log_level;        /* notice */
+
+    /* Not from the file. */
+    char *emulated_directory;        /* --emulated: data of the blobhostd it starts; NULL: do not start one */
+    char *host_program;              /* blobhostd beside this program, else from PATH */
+    struct accounts *accounts;       /* loaded from accounts_file, the systemd credential "accounts", the development account */
+    struct conf_origin *origins;     /* where each key was set, for messages; owned */
+};
+
+enum conf_action { CONF_RUN, CONF_EXIT_OK, CONF_EXIT_USAGE /* 2 */ };
+
+/* Reads argv, the file that it names (or the default one, when that exists), checks everything that can be checked without acting.
+ * --help and --version print on out; errors print as one line each "blobproxyd: PATH:LINE: section.key: what is wrong, what to
+ * write" on err_out, all of them, not only the first. On CONF_RUN *ret_conf is set. */
+enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, struct conf **ret_conf);
+
+struct conf *conf_free(struct conf *conf); /* wipes secrets; returns NULL */
+
+/* Shards to run: limits.shards, or the CPUs that this process may use as far as each shard gets a slot of both classes. */
+unsigned conf_shards(const struct conf *conf);
+
+/* All defaults of conf.def, nothing resolved, no accounts. NULL: no memory. */
+struct conf *conf_new(void);
+
+/* The parser alone, for tests and fuzzing: text is the file's contents, name stands in messages and must outlive conf. Checks each
+ * value by itself. Returns the number of errors written to errors, one line each, without the program's name. */
+unsigned conf_parse_text(struct conf *conf, const char *name, const char *text, size_t len, struct buf *errors);
+
+#endif

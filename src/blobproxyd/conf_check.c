@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* What defaults mean on this machine, what must hold between keys, and the key files. */
+#include "address.h"
+#include "conf_private.h"
+
+#include "../lib/limits.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define PAGE_BYTES 4096u
+#define RING_HEADER_BYTES PAGE_BYTES /* in front of a ring's data */
+#define PACKET_FIXED_BYTES 88u       /* descriptor, range and the device's own request */
+#define PACKET_PAGE_BYTES 8u         /* one page frame number */
+#define PACKET_FOOTER_BYTES 8u
+#define BUFFER_PAGES ((LIMIT_SLOT_REQUEST_BYTES + LIMIT_SLOT_RESPONSE_BYTES) / PAGE_BYTES)
+#define LARGE_MAX_BYTES 32505856u /* slots.large_bytes in conf.def */
+
+_Static_assert(BUFFER_PAGES + LARGE_MAX_BYTES / PAGE_BYTES <= LIMIT_TRANSFER_PAGES, "the largest slot fits one transfer");
+
+static bool is_usable(const struct conf *conf, enum conf_key key)
+{
+    return !conf->origins[key].is_bad;
+}
+
+static bool is_set(const struct conf *conf, enum conf_key key)
+{
+    return conf->origins[key].name != NULL;
+}
+
+/* Sets a default that only now is known; it counts as set by nobody. */
+static void resolve_text(struct conf *conf, enum conf_key key, const char *text, const struct conf_origin *origin,
+                         struct conf_problems *problems)
+{
+    conf_set(conf, key, (struct slice){text, strlen(text)}, origin, problems);
+}
+
+static const char *environment(const char *name)
+{
+    const char *value = getenv(name);
+    return value && *value ? value : NULL;
+}
+
+static void join_path(char **ret_path, const char *directory, const char *rest)
+{
+    if (asprintf(ret_path, "%s%s", directory, rest) < 0)
+        *ret_path = NULL;
+}
+
+/* Lists of several directories, as the service manager writes them, count with their first. */
+static char *first_directory(const char *list)
+{
+    return strndup(list, strcspn(list, ":"));
+}
+
+static char *default_emulated_directory(void)
+{
+    const char *state = environment("STATE_DIRECTORY");
+    const char *xdg = environment("XDG_STATE_HOME");
+    const char *home = environment("HOME");
+    char *path = NULL;
+
+    if (state)
+        return first_directory(state);
+    if (xdg)
+        join_path(&path, xdg, "/blobproxyd");
+    else if (geteuid() == 0)
+        path = strdup("/var/lib/blobproxyd");
+    else if (home)
+        join_path(&path, home, "/.local/state/blobproxyd");
+    return path;
+}
+
+static char *absolute_path(const char *path)
+{
+    char directory[PATH_MAX];
+    char *joined = NULL;
+
+    if (path[0] == '/')
+        return strdup(path);
+    if (getcwd(directory, sizeof(directory)) && asprintf(&joined, "%s/%s", directory, path) < 0)
+        joined = NULL;
+    return joined;
+}
+
+static void resolve_emulated(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
+{
+    static const struct conf_origin origin = {.name = "--emulated"};
+    CLEANUP(cleanup_free) char *bus = NULL;
+    CLEANUP(cleanup_free) char *socket = NULL;
+
+    conf->emulated_directory =
+        *options->emulated_directory ? absolute_path(options->emulated_directory) : default_emulated_directory();
+    if (!conf->emulated_directory) {
+        conf_problem(problems, &origin, NULL, "no place for its data, write --emulated=DIR");
+        return;
+    }
+    join_path(&bus, conf->emulated_directory, "/bus.sock");
+    join_path(&socket, conf->emulated_directory, "/blobproxyd.sock");
+    if (!bus || !socket) {
+        conf_problem(problems, &origin, NULL, "no memory");
+        return;
+    }
+    resolve_text(conf, CONF_channel_socket, bus, &origin, problems);
+    if (!is_set(conf, CONF_listen_unix))
+        resolve_text(conf, CONF_listen_unix, socket, &origin, problems);
+    if (!is_set(conf, CONF_accounts_development))
+        conf->accounts_development = true;
+}
+
+static void resolve_listen_unix(struct conf *conf, struct conf_problems *problems)
+{
+    const char *runtime = environment("RUNTIME_DIRECTORY");
+    const char *xdg = environment("XDG_RUNTIME_DIR");
+    CLEANUP(cleanup_free) char *directory = NULL;
+    CLEANUP(cleanup_free) char *path = NULL;
+
+    if (is_set(conf, CONF_listen_unix) || geteuid() == 0)
+        return;
+    if (runtime || xdg) {
+        directory = first_directory(runtime ? runtime : xdg);
+        join_path(&path, directory ? directory : "", "/blobproxyd.sock");
+    }
+    resolve_text(conf, CONF_listen_unix, path ? path : "", &(struct conf_origin){0}, problems);
+}
+
+static char *program_beside(const char *name)
+{
+    char self[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *path = NULL;
+
+    if (len <= 0)
+        return NULL;
+    self[len] = '\0';
+    *strrchr(self, '/') = '\0';
+    if (asprintf(&path, "%s/%s", self, name) < 0)
+        return NULL;
+    if (access(path, X_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
+static char *program_in_path(const char *name)
+{
+    const char *list = environment("PATH");
+
+    while (list && *list) {
+        int len = (int)strcspn(list, ":");
+        char *path = NULL;
+        if (asprintf(&path, "%.*s/%s", len, list, name) < 0)
+            return NULL;
+        if (len > 0 && access(path, X_OK) == 0)
+            return path;
+        free(path);
+        list += len + (list[len] == ':');
+    }
+    return NULL;
+}
+
+static void resolve_host_program(struct conf *conf, struct conf_problems *problems)
+{
+    conf->host_program = program_beside("blobhostd");
+    if (!conf->host_program)
+        conf->host_program = program_in_path("blobhostd");
+    if (!conf->host_program && conf->emulated_directory)
+        conf_problem(problems, &(struct conf_origin){.name = "--emulated"}, NULL,
+                     "blobhostd is neither beside blobproxyd nor in PATH, install it or leave --emulated out");
+}
+
+void conf_resolve(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
+{
+    if (options->emulated_directory)
+        resolve_emulated(conf, options, problems);
+    resolve_listen_unix(conf, problems);
+    resolve_host_program(conf, problems);
+}
+
+static bool is_loopback_text(const char *text)
+{
+    struct address address;
+    const char *problem;
+
+    return address_parse(text, &address, &problem) == 0 && address_is_loopback(&address);
+}
+
+static void check_addresses(const struct conf *conf, struct conf_problems *problems)
+{
+    const struct conf_origin *tcp = &conf->origins[CONF_listen_tcp];
+    const struct conf_origin *metrics = &conf->origins[CONF_listen_metrics];
+
+    for (char *const *item = conf->listen_tcp.items; *item; item++) {
+        if (!conf->listen_allow_remote && is_usable(conf, CONF_listen_allow_remote) && !is_loopback_text(*item))
+            conf_problem(problems, tcp, &conf_rows[CONF_listen_tcp],
+                         "%s is not loopback, write 127.0.0.1 or [::1], or listen.allow_remote = yes", *item);
+        if (strcmp(*item, conf->listen_metrics) == 0 && !strstr(*item, "]:0") && !strstr(*item, ".1:0"))
+            conf_problem(problems, metrics, &conf_rows[CONF_listen_metrics], "%s is also in listen.tcp, write another port",
+                         *item);
+    }
+    if (*conf->listen_metrics && is_usable(conf, CONF_listen_metrics) && !is_loopback_text(conf->listen_metrics))
+        conf_problem(problems, metrics, &conf_rows[CONF_listen_metrics],
+                     "%s is not loopback and metrics never leave the machine, write 127.0.0.1:PORT or [::1]:PORT",
+                     conf->listen_metrics);
+}
+
+static void check_sockets(const struct conf *conf, struct conf_problems *problems)
+{
+    const struct conf_origin *origin = &conf->origins[CONF_listen_unix];
+
+    if (!conf->listen_tcp.items[0] && !*conf->listen_unix && is_usable(conf, CONF_listen_tcp) &&
+        is_usable(conf, CONF_listen_unix))
+        conf_problem(problems, &conf->origins[CONF_listen_tcp], &conf_rows[CONF_listen_tcp],
+                     "nothing to listen on, write an address here or a path in listen.unix");
+    if (strcmp(conf->listen_unix, conf->channel_socket) == 0 && is_usable(conf, CONF_channel_socket))
+        conf_problem(problems, origin, &conf_rows[CONF_listen_unix], "%s is also channel.socket, write another path",
+                     conf->listen_unix);
+}
+
+static uint64_t largest_packet_bytes(uint32_t large_bytes)
+{
+    uint64_t pages = BUFFER_PAGES + large_bytes / PAGE_BYTES;
+    return PACKET_FIXED_BYTES + PACKET_PAGE_BYTES * pages + PACKET_FOOTER_BYTES;
+}
+
+static void check_ring(const struct conf *conf, struct conf_problems *problems)
+{
+    const struct conf_origin *origin = &conf->origins[CONF_channel_ring_bytes];
+    const struct conf_row *row = &conf_rows[CONF_channel_ring_bytes];
+    uint32_t ring_bytes = conf->channel_ring_bytes;
+    uint64_t packet_bytes = largest_packet_bytes(conf->slots_large_bytes);
+    uint32_t enough = 2 * PAGE_BYTES;
+
+    if (!is_usable(conf, CONF_channel_ring_bytes))
+        return;
+    if ((ring_bytes & (ring_bytes - 1)) != 0) {
+        conf_problem(problems, origin, row, "%u is not a power of two, write 128K, 256K or 512K", ring_bytes);
+        return;
+    }
+    while (enough - RING_HEADER_BYTES <= packet_bytes)
+        enough *= 2;
+    if (is_usable(conf, CONF_slots_large_bytes) && ring_bytes < enough)
+        conf_problem(problems, origin, row, "too small for one transfer of slots.large_bytes, write at least %uK", enough / 1024);
+}
+
+static void check_slots(const struct conf *conf, struct conf_problems *problems)
+{
+    static const enum conf_key keys[] = {CONF_slots_small, CONF_slots_large};
+    const uint32_t counts[] = {conf->slots_small, conf->slots_large};
+
+    if (is_usable(conf, CONF_slots_large_bytes) && conf->slots_large_bytes % PAGE_BYTES != 0)
+        conf_problem(problems, &conf->origins[CONF_slots_large_bytes], &conf_rows[CONF_slots_large_bytes],
+                     "%u is not a multiple of 4096, write it in K or M, such as 8M", conf->slots_large_bytes);
+    for (size_t i = 0; i < 2; i++) {
+        if (is_usable(conf, CONF_limits_shards) && is_usable(conf, keys[i]) && counts[i] < conf->limits_shards)
+            conf_problem(problems, &conf->origins[keys[i]], &conf_rows[keys[i]],
+                         "fewer than limits.shards, write at least %u, or fewer shards", conf->limits_shards);
+    }
+}
+
+void conf_check(const struct conf *conf, struct conf_problems *problems)
+{
+    check_addresses(conf, problems);
+    check_sockets(conf, problems);
+    check_ring(conf, problems);
+    check_slots(conf, problems);
+}
+
+static unsigned usable_cpus(void)
+{
+    cpu_set_t cpus;
+    int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+
+    return count > 0 ? (unsigned)count : 1;
+}
+
+unsigned conf_shards(const struct conf *conf)
+{
+    unsigned shards = conf->limits_shards ? conf->limits_shards : usable_cpus();
+
+    if (shards > conf->slots_small)
+        shards = conf->slots_small;
+    if (shards > conf->slots_large)
+        shards = conf->slots_large;
+    return shards;
+}
+
+static void load_credential(struct conf *conf, struct conf_problems *problems)
+{
+    const char *directory = environment("CREDENTIALS_DIRECTORY");
+    CLEANUP(cleanup_free) char *path = NULL;
+    struct err err = {0};
+
+    if (!directory)
+        return;
+    join_path(&path, directory, "/accounts");
+    if (path && access(path, F_OK) == 0 && accounts_load(conf->accounts, path, &err) < 0)
+        conf_problem(problems, &(struct conf_origin){.name = "credential accounts"}, NULL, "%s", err.text);
+}
+
+void conf_load_accounts(struct conf *conf, struct conf_problems *problems)
+{
+    struct err err = {0};
+
+    conf->accounts = accounts_new();
+    if (!conf->accounts) {
+        conf_problem(problems, NULL, NULL, "no memory");
+        return;
+    }
+    if (*conf->accounts_file && is_usable(conf, CONF_accounts_file) &&
+        accounts_load(conf->accounts, conf->accounts_file, &err) < 0)
+        conf_problem(problems, &conf->origins[CONF_accounts_file], &conf_rows[CONF_accounts_file], "%s", err.text);
+    load_credential(conf, problems);
+    if (conf->accounts_development && accounts_add_development(conf->accounts, &err) < 0)
+        conf_problem(problems, &conf->origins[CONF_accounts_development], &conf_rows[CONF_accounts_development], "%s", err.text);
+}

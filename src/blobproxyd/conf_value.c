@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads the text of one value by the kind of its key. */
+#include "address.h"
+#include "conf_private.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#define HOST_NAME_MAX_BYTES 253 /* DNS */
+#define FIGURE_BYTES 32
+
+struct unit {
+    const char *suffix;
+    uint64_t factor;
+};
+
+/* Largest first, so that figures are written with the largest unit that fits. */
+static const struct unit duration_units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
+static const struct unit size_units[] = {{"G", 1u << 30}, {"M", 1u << 20}, {"K", 1u << 10}, {"", 1}, {NULL, 0}};
+static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
+
+static int figure_read(const char *text, const struct unit *units, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    const char *at = text;
+
+    for (; *at >= '0' && *at <= '9'; at++) {
+        if (__builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, (uint64_t)(*at - '0'), &value))
+            return -ERANGE;
+    }
+    if (at == text)
+        return -EINVAL;
+    for (; units->suffix; units++) {
+        if (strcmp(at, units->suffix) == 0)
+            return __builtin_mul_overflow(value, units->factor, ret_value) ? -ERANGE : 0;
+    }
+    return -EINVAL;
+}
+
+static const char *figure_write(uint64_t value, const struct unit *units, char text[FIGURE_BYTES])
+{
+    const char *zero_unit = units == duration_units ? "s" : "";
+
+    while (value != 0 && value % units->factor != 0)
+        units++;
+    if (value == 0)
+        snprintf(text, FIGURE_BYTES, "0%s", zero_unit);
+    else
+        snprintf(text, FIGURE_BYTES, "%" PRIu64 "%s", value / units->factor, units->suffix);
+    return text;
+}
+
+static int set_figure(void *member, const struct conf_row *row, const struct unit *units, const char *form, const char *text,
+                      struct err *err)
+{
+    uint64_t value = 0;
+    char low[FIGURE_BYTES], high[FIGURE_BYTES];
+    int result = figure_read(text, units, &value);
+
+    if (result == -EINVAL)
+        return err_set(err, -EINVAL, "\"%.64s\" is not %s", text, form);
+    if (result == -ERANGE || value < row->min || value > row->max)
+        return err_set(err, -EINVAL, "%.64s is out of range, write %s to %s", text, figure_write(row->min, units, low),
+                       figure_write(row->max, units, high));
+    if (row->bytes == sizeof(uint64_t))
+        *(uint64_t *)member = value;
+    else
+        *(uint32_t *)member = (uint32_t)value;
+    return 0;
+}
+
+static int set_mode(unsigned *member, const struct conf_row *row, const char *text, struct err *err)
+{
+    unsigned mode = 0;
+    const char *at = text;
+
+    for (; *at >= '0' && *at <= '7' && mode <= row->max; at++)
+        mode = mode * 8 + (unsigned)(*at - '0');
+    if (at == text || *at || mode > row->max)
+        return err_set(err, -EINVAL, "\"%.64s\" is not a mode, write octal digits such as 0660", text);
+    *member = mode;
+    return 0;
+}
+
+static int set_bool(bool *member, const char *text, struct err *err)
+{
+    bool is_yes = strcmp(text, "yes") == 0;
+
+    if (!is_yes && strcmp(text, "no") != 0)
+        return err_set(err, -EINVAL, "\"%.64s\" is not a switch, write yes or no", text);
+    *member = is_yes;
+    return 0;
+}
+
+static int set_level(enum log_level *member, const char *text, struct err *err)
+{
+    if (log_level_parse(text, member) < 0)
+        return err_set(err, -EINVAL, "\"%.64s\" is not a level, write error, warning, notice, info or debug", text);
+    return 0;
+}
+
+static int check_path(const char *text, size_t max_bytes, bool may_be_none, struct err *err)
+{
+    if (!*text && may_be_none)
+        return 0;
+    if (text[0] != '/')
+        return err_set(err, -EINVAL, "\"%.64s\" is not an absolute path, write one that begins with / and has no quotes", text);
+    if (strlen(text) > max_bytes)
+        return err_set(err, -EINVAL, "the path has %zu bytes, write one of at most %zu", strlen(text), max_bytes);
+    return 0;
+}
+
+static int check_name(const char *text, struct err *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+    size_t len = strlen(text);
+
+    if (len == 0 || len > HOST_NAME_MAX_BYTES || text[strspn(text, letters)] || text[0] == '.' || text[len - 1] == '.' ||
+        text[0] == '-' || text[len - 1] == '-' || strstr(text, ".."))
+        return err_set(err, -EINVAL, "\"%.64s\" is not a host name, write lower-case letters, digits, - and . and no port", text);
+    return 0;
+}
+
+static int check_address(const char *text, struct err *err)
+{
+    struct address address;
+    const char *problem = NULL;
+
+    if (address_parse(text, &address, &problem) < 0)
+        return err_set(err, -EINVAL, "\"%.64s\" %s", text, problem);
+    return 0;
+}
+
+static int check_text(const struct conf_row *row, const char *text, struct err *err)
+{
+    switch (row->kind) {
+    case CONF_ADDRESS_OR_NONE:
+        return *text ? check_address(text, err) : 0;
+    case CONF_NAME:
+        return check_name(text, err);
+    case CONF_CHANNEL:
+        if (strcmp(text, "emulated") != 0)
+            return err_set(err, -EINVAL, "\"%.64s\" is not a channel of this version, write emulated", text);
+        return 0;
+    case CONF_PATH_OR_NONE:
+        return check_path(text, 4095, true, err);
+    default:
+        return check_path(text, SOCKET_PATH_MAX, row->kind == CONF_SOCKET_OR_NONE, err);
+    }
+}
+
+static int set_text(char **member, const struct conf_row *row, const char *text, struct err *err)
+{
+    int result = check_text(row, text, err);
+    char *copy = NULL;
+
+    if (result < 0)
+        return result;
+    copy = strdup(text);
+    if (!copy)
+        return err_set(err, -ENOMEM, "no memory");
+    free(*member);
+    *member = copy;
+    return 0;
+}
+
+static void list_free(struct conf_list *list)
+{
+    for (size_t i = 0; i < CONF_LIST_MAX; i++)
+        free(list->items[i]);
+    *list = (struct conf_list){0};
+}
+
+static int list_add(struct conf_list *list, const struct conf_row *row, const char *item, struct err *err)
+{
+    size_t count = 0;
+    int result = row->kind == CONF_ADDRESSES ? check_address(item, err) : check_name(item, err);
+
+    if (result < 0)
+        return result;
+    for (; list->items[count]; count++) {
+        if (strcmp(list->items[count], item) == 0)
+            return err_set(err, -EINVAL, "%.64s stands twice, write it once", item);
+    }
+    if (count == CONF_LIST_MAX)
+        return err_set(err, -EINVAL, "more than %d entries, write fewer", CONF_LIST_MAX);
+    list->items[count] = strdup(item);
+    return list->items[count] ? 0 : err_set(err, -ENOMEM, "no memory");
+}
+
+static int set_list(struct conf_list *member, const struct conf_row *row, const char *text, struct err *err)
+{
+    struct conf_list list = {0};
+    CLEANUP(cleanup_free) char *copy = strdup(text);
+    char *rest = NULL;
+    int result = copy ? 0 : err_set(err, -ENOMEM, "no memory");
+
+    for (char *item = copy ? strtok_r(copy, " \t", &rest) : NULL; item && result == 0; item = strtok_r(NULL, " \t", &rest))
+        result = list_add(&list, row, item, err);
+    if (result < 0) {
+        list_free(&list);
+        return result;
+    }
+    list_free(member);
+    *member = list;
+    return 0;
+}
+
+int conf_value_set(struct conf *conf, const struct conf_row *row, const char *text, struct err *err)
+{
+    void *member = (char *)conf + row->offset;
+
+    switch (row->kind) {
+    case CONF_BOOL:
+        return set_bool(member, text, err);
+    case CONF_COUNT:
+        return set_figure(member, row, count_units, "a number, write digits alone", text, err);
+    case CONF_DURATION:
+        return set_figure(member, row, duration_units, "a duration, write a number and ms, s, m or h, such as 20s", text, err);
+    case CONF_SIZE:
+        return set_figure(member, row, size_units, "a size, write a number of bytes or one with K, M or G, such as 8M", text,
+                          err);
+    case CONF_MODE:
+        return set_mode(member, row, text, err);
+    case CONF_LEVEL:
+        return set_level(member, text, err);
+    case CONF_ADDRESSES:
+    case CONF_NAMES:
+        return set_list(member, row, text, err);
+    default:
+        return set_text(member, row, text, err);
+    }
+}
+
+void conf_value_free(struct conf *conf, const struct conf_row *row)
+{
+    void *member = (char *)conf + row->offset;
+
+    switch (row->kind) {
+    case CONF_ADDRESSES:
+    case CONF_NAMES:
+        list_free(member);
+        break;
+    case CONF_ADDRESS_OR_NONE:
+    case CONF_CHANNEL:
+    case CONF_NAME:
+    case CONF_PATH_OR_NONE:
+    case CONF_SOCKET:
+    case CONF_SOCKET_OR_NONE:
+        free(*(char **)member);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* Lifecycle of blobproxyd: shards, listeners, metrics, the emulated host, signals, notifying systemd. */
+#include "daemon.h"
+
+#include "address.h"
+#include "admin.h"
+#include "listen.h"
+#include "metrics.h"
+#include "shard.h"
+#include "supervise.h"
+#include "version.h"
+
+#include "../lib/clock.h"
+#include "../lib/log.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#define HOST_GRACE_MS 5000u
+#define SHARDS_MAX 256u
+
+enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
+
+struct daemon {
+    const struct conf *conf;
+    struct event_base *base;
+    struct event *sigterm, *sigint, *changed, *drain_timer;
+    int changed_fd; /* shards tell it that their state has changed */
+    struct metrics *metrics;
+    struct listen *listen;
+    struct admin *admin;
+    struct supervise *supervise;
+    struct shard *shards[SHARDS_MAX];
+    unsigned shard_count, next_shard;
+    enum daemon_state state;
+    bool has_been_ready; /* the channel of every shard has been up once */
+};
+
+/* ---- connections ---- */
+
+static int daemon_accepted(void *arg, int socket, const struct sockaddr *address, socklen_t address_len)
+{
+    struct daemon *daemon = arg;
+    struct shard *shard = daemon->shards[daemon->next_shard];
+
+    daemon->next_shard = (daemon->next_shard + 1) % daemon->shard_count;
+    return shard_give(shard, socket, address, address_len);
+}
+
+static unsigned daemon_connections(void *arg)
+{
+    const struct daemon *daemon = arg;
+    unsigned connections = 0;
+
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        connections += shard_state(daemon->shards[i]).connections;
+    return connections;
+}
+
+/* ---- metrics and health ---- */
+
+static int daemon_metrics(void *arg, struct buf *text)
+{
+    struct daemon *daemon = arg;
+
+    return metrics_write(daemon->metrics, text);
+}
+
+static unsigned channels_up(const struct daemon *daemon)
+{
+    unsigned up = 0;
+
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        up += shard_state(daemon->shards[i]).is_channel_up;
+    return up;
+}
+
+static bool daemon_ready(void *arg, char reason[ADMIN_REASON_BYTES])
+{
+    const struct daemon *daemon = arg;
+    const char *why = daemon->state >= DAEMON_DRAINING                  ? "draining"
+                      : !daemon->listen                                 ? "no listener yet"
+                      : channels_up(daemon) < daemon->shard_count       ? "the channel to the host is down"
+                                                                        : NULL;
+
+    if (why)
+        snprintf(reason, ADMIN_REASON_BYTES, "%s", why);
+    return why == NULL;
+}
+
+/* ---- stopping ---- */
+
+static void host_stopped(void *arg)
+{
+    struct daemon *daemon = arg;
+
+    event_base_loopbreak(daemon->base);
+}
+
+static void daemon_stop(struct daemon *daemon)
+{
+    unsigned cut = 0;
+
+    if (daemon->state == DAEMON_STOPPING)
+        return;
+    daemon->state = DAEMON_STOPPING;
+    daemon->listen = listen_free(daemon->listen);
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        cut += shard_stop(daemon->shards[i]);
+    daemon->shard_count = 0;
+    if (cut > 0)
+        log_warning("drain-cut", "%u exchanges were still under way and have been cut", cut);
+    else
+        log_notice("drained", "all exchanges have ended");
+    if (daemon->supervise)
+        supervise_stop(daemon->supervise, HOST_GRACE_MS, host_stopped, daemon);
+    else
+        event_base_loopbreak(daemon->base);
+}
+
+static void drain_expired(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    daemon_stop(arg);
+}
+
+static void daemon_drain(struct daemon *daemon)
+{
+    struct timeval limit = {(time_t)(daemon->conf->limits_drain_timeout_ms / 1000),
+                            (suseconds_t)(daemon->conf->limits_drain_timeout_ms % 1000 * 1000)};
+
+    daemon->state = DAEMON_DRAINING;
+    (void)sd_notify(0, "STOPPING=1\nSTATUS=Draining");
+    log_notice("draining", "finishing what is in flight; a second signal stops at once");
+    daemon->listen = listen_free(daemon->listen);
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        shard_drain(daemon->shards[i]);
+    event_add(daemon->drain_timer, &limit);
+}
+
+static void daemon_signal(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+
+    (void)fd;
+    (void)what;
+    if (daemon->state < DAEMON_DRAINING)
+        daemon_drain(daemon);
+    else
+        daemon_stop(daemon);
+}
+
+static bool all_drained(const struct daemon *daemon)
+{
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        if (!shard_state(daemon->shards[i]).is_drained)
+            return false;
+    return true;
+}
+
+/* ---- a shard has news ---- */
+
+static void shard_changed(void *arg)
+{
+    struct daemon *daemon = arg;
+
+    (void)eventfd_write(daemon->changed_fd, 1);
+}
+
+static void notify_state(struct daemon *daemon)
+{
+    unsigned up = channels_up(daemon);
+
+    (void)sd_notifyf(0, "STATUS=%s, %u of %u channels up", up > 0 ? "Serving" : "Waiting for the host", up, daemon->shard_count);
+    if (!daemon->has_been_ready && up == daemon->shard_count) {
+        daemon->has_been_ready = true;
+        log_notice("ready", "serving over the %s channel, %u shards", daemon->conf->channel_type, daemon->shard_count);
+    }
+}
+
+static void daemon_changed(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+    eventfd_t count;
+
+    (void)what;
+    (void)eventfd_read(fd, &count);
+    if (daemon->state == DAEMON_SERVING)
+        notify_state(daemon);
+    else if (daemon->state == DAEMON_DRAINING && all_drained(daemon))
+        daemon_stop(daemon);
+}
+
+/* ---- starting ---- */
+
+static int open_loop(struct daemon *daemon, struct err *err)
+{
+    daemon->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    daemon->base = event_base_new();
+    if (daemon->changed_fd < 0 || !daemon->base)
+        return err_set(err, -ENOMEM, "no memory");
+    daemon->sigterm = evsignal_new(daemon->base, SIGTERM, daemon_signal, daemon);
+    daemon->sigint = evsignal_new(daemon->base, SIGINT, daemon_signal, daemon);
+    daemon->changed = event_new(daemon->base, daemon->changed_fd, EV_READ | EV_PERSIST, daemon_changed, daemon);
+    daemon->drain_timer = evtimer_new(daemon->base, drain_expired, daemon);
+    if (!daemon->sigterm || !daemon->sigint || !daemon->changed || !daemon->drain_timer || event_add(daemon->sigterm, NULL) < 0 ||
+        event_add(daemon->sigint, NULL) < 0 || event_add(daemon->changed, NULL) < 0)
+        return err_set(err, -ENOMEM, "no memory");
+    return 0;
+}
+
+static int open_host(struct daemon *daemon, struct err *err)
+{
+    struct supervise_config config = {.program = daemon->conf->host_program, .directory = daemon->conf->emulated_directory};
+
+    if (!daemon->conf->emulated_directory)
+        return 0;
+    return supervise_new(daemon->base, &config, &daemon->supervise, err);
+}
+
+static int open_shards(struct daemon *daemon, struct err *err)
+{
+    unsigned count = conf_shards(daemon->conf);
+    int r = metrics_new(count, &daemon->metrics);
+
+    if (r < 0)
+        return err_set(err, r, "no memory");
+    for (unsigned i = 0; i < count && i < SHARDS_MAX; i++) {
+        struct shard_config config = {i, count, daemon->conf, metrics_shard(daemon->metrics, i), shard_changed, daemon};
+
+        r = shard_start(&config, &daemon->shards[i], err);
+        if (r < 0)
+            return r;
+        daemon->shard_count++;
+    }
+    return 0;
+}
+
+static int open_admin(struct daemon *daemon, struct err *err)
+{
+    struct admin_callbacks callbacks = {daemon_metrics, daemon_ready, daemon};
+    struct address address;
+    const char *problem = NULL;
+
+    if (daemon->conf->listen_metrics[0] == '\0')
+        return 0;
+    if (address_parse(daemon->conf->listen_metrics, &address, &problem) < 0)
+        return err_set(err, -EINVAL, "listen.metrics: %s", problem);
+    int r = admin_new(daemon->base, &address, -1, &callbacks, &daemon->admin, err);
+
+    return r < 0 ? err_wrap(err, r, "listen.metrics") : 0;
+}
+
+static int open_listeners(struct daemon *daemon, struct err *err)
+{
+    struct listen_hooks hooks = {daemon_accepted, daemon_connections, daemon};
+    struct metrics_shard *metrics = metrics_shard(daemon->metrics, daemon->shard_count);
+    char where[1024];
+    int r = listen_new(daemon->base, daemon->conf, metrics, &hooks, &daemon->listen, err);
+
+    if (r < 0)
+        return r;
+    listen_describe(daemon->listen, where, sizeof(where));
+    log_notice("listening", "blobproxyd %s listens on %s; metrics and health on %s", PACKAGE_VERSION, where,
+               daemon->conf->listen_metrics[0] ? daemon->conf->listen_metrics : "nothing");
+    return 0;
+}
+
+/* Sockets for the connections and some for everything else. */
+static void raise_descriptor_limit(const struct conf *conf)
+{
+    struct rlimit limit;
+    rlim_t want = (rlim_t)conf->limits_connections + 256;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < want)
+        log_warning("few-descriptors", "only %llu descriptors are allowed, limits.connections = %u needs %llu: raise LimitNOFILE",
+                    (unsigned long long)limit.rlim_cur, conf->limits_connections, (unsigned long long)want);
+}
+
+static void daemon_close(struct daemon *daemon)
+{
+    struct event *events[] = {daemon->sigterm, daemon->sigint, daemon->changed, daemon->drain_timer};
+
+    listen_free(daemon->listen);
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        shard_stop(daemon->shards[i]);
+    supervise_free(daemon->supervise);
+    admin_free(daemon->admin);
+    metrics_free(daemon->metrics);
+    for (unsigned i = 0; i < sizeof(events) / sizeof(events[0]); i++)
+        if (events[i])
+            event_free(events[i]);
+    if (daemon->base)
+        event_base_free(daemon->base);
+    if (daemon->changed_fd >= 0)
+        (void)close(daemon->changed_fd);
+}
+
+int daemon_run(const struct conf *conf)
+{
+    struct daemon daemon = {.conf = conf, .changed_fd = -1};
+    struct err err = {""};
+    int r;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    evthread_use_pthreads();
+    raise_descriptor_limit(conf);
+    r = open_loop(&daemon, &err);
+    if (r == 0)
+        r = open_host(&daemon, &err);
+    if (r == 0)
+        r = open_shards(&daemon, &err);
+    if (r == 0)
+        r = open_admin(&daemon, &err);
+    if (r == 0)
+        r = open_listeners(&daemon, &err);
+    if (r < 0) {
+        log_error("start-failed", "%s", err.text);
+        daemon_close(&daemon);
+        return 1;
+    }
+    daemon.state = DAEMON_SERVING;
+    (void)sd_notify(0, "READY=1");
+    notify_state(&daemon);
+    event_base_dispatch(daemon.base);
+    daemon_close(&daemon);
+    log_notice("stopped", "bye");
+    return 0;
+}

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of an exchange.
+ *
+ * The good case: begin (guard, target, rights) -> body into a slot -> submit -> the host's answer -> client.
+ * - No slot is free: wait in order; after limits.slot_timeout 503.
+ * - The ring is full: wait for room in the shard's queue.
+ * - The channel is lost before the submit: 503. After it: sent again if that is safe, else 500, because the outcome is unknown.
+ * - The answer does not fit: nothing was executed; ask again with a large slot, or in parts (split.c).
+ * - The client goes away: the slot stays with the host until the completion, and only then becomes free. */
+#include "exchange_internal.h"
+
+#include "guard.h"
+#include "../lib/clock.h"
+#include "../lib/vmbus/vsp_status.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SPARES_MAX 64u        /* finished exchanges kept for the next ones */
+#define ATTEMPTS_MAX 3u       /* transfers for one request that may be sent again */
+#define RESPONSE_BYTES_MAX (LIMIT_SLOT_RESPONSE_BYTES + 1)
+
+#define BIT(state) (1u << (state))
+static const struct {
+    const char *name;
+    unsigned allowed;
+} states[EX_STATES] = {
+    [EX_NEW] = {"new", BIT(EX_BODY) | BIT(EX_DISCARD) | BIT(EX_SLOT) | BIT(EX_HOST) | BIT(EX_READY)},
+    [EX_BODY] = {"body", BIT(EX_DISCARD) | BIT(EX_SLOT) | BIT(EX_HOST) | BIT(EX_READY)},
+    [EX_DISCARD] = {"discard", BIT(EX_READY)},
+    [EX_SLOT] = {"slot", BIT(EX_BODY) | BIT(EX_DISCARD) | BIT(EX_HOST) | BIT(EX_READY)},
+    [EX_HOST] = {"host", BIT(EX_HOST) | BIT(EX_SLOT) | BIT(EX_READY) | BIT(EX_STREAM)},
+    [EX_READY] = {"ready", 0},
+    [EX_STREAM] = {"stream", 0},
+};
+
+void exchange_move(struct exchange *x, enum exchange_state state)
+{
+    bool is_legal = (states[x->state].allowed & BIT(state)) != 0;
+
+    if (!is_legal)
+        log_error("exchange-state", "illegal step from %s to %s", states[x->state].name, states[state].name);
+    assert(is_legal);
+    x->state = state;
+}
+
+void exchange_wake(struct exchange *x)
+{
+    if (!x->is_waiting)
+        return;
+    x->is_waiting = false;
+    x->env->wake(x->client);
+}
+
+static enum exchange_next wait_for_wake(struct exchange *x)
+{
+    x->is_waiting = true;
+    return EXCHANGE_WAIT;
+}
+
+struct exchange *exchange_new(struct exchange_env *env, const char *raw_target, size_t len, void *client)
+{
+    struct exchange *x = env->spare;
+    char *target = malloc(len + 1);
+
+    if (x) {
+        env->spare = x->next_spare;
+        env->spares--;
+    } else if ((x = calloc(1, sizeof(*x)))) {
+        buf_init(&x->response_bytes, RESPONSE_BYTES_MAX);
+    }
+    if (!x || !target) {
+        free(x);
+        free(target);
+        return NULL;
+    }
+    memcpy(target, raw_target, len);
+    target[len] = '\0';
+    x->env = env;
+    x->client = client;
+    x->state = EX_NEW;
+    x->raw_target = target;
+    x->raw_target_bytes = len;
+    x->request.target = (struct slice){target, len};
+    x->request.field_count = 0;
+    x->response.field_count = 0;
+    x->response.status = 0;
+    x->operation = OPERATION_Unknown;
+    x->begun_us = clock_mono_us();
+    metrics_set(env->metrics, METRIC_EXCHANGES, ++env->exchanges);
+    return x;
+}
+
+struct head *exchange_request(struct exchange *x)
+{
+    return &x->request;
+}
+
+/* ---- sending ---- */
+
+static void exchange_completed(struct transfer *transfer, int result);
+
+static void exchange_submit_failed(struct submission *submission)
+{
+    struct exchange *x = (struct exchange *)((char *)submission - offsetof(struct exchange, submission));
+
+    exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_CHANNEL_DOWN, "The channel to the host is down; it is being reopened.");
+}
+
+static void exchange_slot_ready(struct slot_waiter *waiter, struct slot *slot);
+
+/* Takes a slot now (0) or joins the queue (-EAGAIN, the state is then EX_SLOT). */
+static int acquire_slot(struct exchange *x, enum slot_class class)
+{
+    x->slot = slots_take(x->env->slots, class);
+    if (x->slot)
+        return 0;
+    metrics_add(x->env->metrics, METRIC_SLOT_WAITS, 1);
+    exchange_move(x, EX_SLOT);
+    x->waiter.class = class;
+    x->waiter.ready = exchange_slot_ready;
+    x->waiter.owner = x;
+    slots_wait(x->env->slots, &x->waiter);
+    return -EAGAIN;
+}
+
+static void move_body(struct exchange *x)
+{
+    if (!x->old_slot)
+        return;
+    memcpy(x->slot->data, x->old_slot->data, x->body_received);
+    slots_put(x->old_slot, x->env->slots);
+    x->old_slot = NULL;
+}
+
+/* The request is complete and has its slot. Ends in EX_HOST, in EX_SLOT (the slot's memory has gone with its channel), or refused. */
+static void send_request(struct exchange *x)
+{
+    if (!x->slot->region->is_current) {
+        enum slot_class class = x->slot->class;
+
+        x->old_slot = x->slot;
+        x->slot = NULL;
+        if (acquire_slot(x, class) < 0)
+            return;
+    }
+    move_body(x);
+    if (exchange_compose(x, x->slot, &(struct exchange_shape){.kind = SHAPE_WHOLE}) < 0) {
+        exchange_refuse(x, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE, "The request's head does not fit a transfer.");
+        return;
+    }
+    memcpy(x->guid, x->slot->transfer.guid, sizeof(x->guid));
+    x->slot->transfer.done = exchange_completed;
+    x->slot->transfer.owner = x;
+    x->submission.transfer = &x->slot->transfer;
+    x->submission.failed = exchange_submit_failed;
+    exchange_move(x, EX_HOST);
+    x->attempts++;
+    if (exchange_env_submit(x->env, &x->submission) < 0)
+        exchange_submit_failed(&x->submission);
+}
+
+static bool is_body_complete(const struct exchange *x)
+{
+    return x->body_received == x->body_bytes;
+}
+
+static void exchange_slot_ready(struct slot_waiter *waiter, struct slot *slot)
+{
+    struct exchange *x = waiter->owner;
+
+    x->slot = slot;
+    if (is_body_complete(x)) {
+        send_request(x);
+        return;
+    }
+    exchange_move(x, EX_BODY);
+    exchange_wake(x);
+}
+
+/* Gives the present slot back and goes on with one of that class; a body is carried over. */
+static void send_again(struct exchange *x, enum slot_class class)
+{
+    if (x->body_bytes > 0) {
+        x->old_slot = x->slot;
+    } else {
+        slots_put(x->slot, x->env->slots);
+    }
+    x->slot = NULL;
+    if (acquire_slot(x, class) == 0)
+        send_request(x);
+}
+
+/* ---- completions ---- */
+
+void exchange_take_answer(struct exchange *x, struct slot *slot)
+{
+    uint64_t body_bytes;
+
+    x->slot = slot;
+    if (exchange_open_response(slot, &x->response_bytes, &x->response, &body_bytes) < 0) {
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER, "The host's answer could not be read.");
+        return;
+    }
+    bool has_no_body = slice_equal(x->request.method, SLICE("HEAD")) || x->response.status == 304 || x->response.status == 204;
+
+    if (!has_no_body && body_bytes > slot->transfer.data_bytes) {
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER,
+                        "The host's answer names more bytes than it was given room for.");
+        return;
+    }
+    x->answer_body = slot->data;
+    x->answer_bytes = x->response.status == 304 || x->response.status == 204 ? 0 : body_bytes;
+    exchange_answered(x);
+}
+
+static void begin_split(struct exchange *x, uint64_t body_bytes)
+{
+    slots_put(x->slot, x->env->slots);
+    x->slot = NULL;
+    int r = split_begin(x, body_bytes);
+
+    if (r < 0) {
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER, "The blob cannot be read in parts.");
+        return;
+    }
+    exchange_move(x, EX_STREAM);
+    exchange_wake(x);
+}
+
+/* The answer does not fit; x->response holds its head. */
+static void grow(struct exchange *x)
+{
+    const struct operation_row *row = operation_row(x->operation);
+    uint32_t large = x->env->conf->slots_large_bytes;
+    uint64_t body_bytes;
+
+    if (exchange_open_response(x->slot, &x->response_bytes, &x->response, &body_bytes) < 0) {
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER, "The host's answer could not be read.");
+        return;
+    }
+    if (body_bytes <= large && x->slot->class != SLOT_LARGE)
+        send_again(x, SLOT_LARGE);
+    else if (row->split == SPLIT_GET_RANGES && exchange_may_change(x))
+        begin_split(x, body_bytes);
+    else
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_TOO_LARGE,
+                        "The answer has %" PRIu64 " bytes and a slot %" PRIu32 "; raise slots.large_bytes, ask for a range, or "
+                        "configure the account's key (accounts.file) so that the read can be split.",
+                        body_bytes, large);
+}
+
+static void lost(struct exchange *x)
+{
+    if (operation_may_resend(x->operation, &x->request) && x->attempts < ATTEMPTS_MAX) {
+        send_again(x, x->slot->class);
+        return;
+    }
+    exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_CHANNEL_LOST,
+                    "The channel to the host was lost after the request had been handed over; its outcome is unknown.");
+}
+
+static void exchange_completed(struct transfer *transfer, int result)
+{
+    struct exchange *x = transfer->owner;
+
+    exchange_transfer_ended(x->env, transfer, result);
+    if (result < 0) {
+        lost(x);
+        return;
+    }
+    switch (transfer->status) {
+    case VSP_STATUS_OK:
+        exchange_take_answer(x, x->slot);
+        return;
+    case VSP_STATUS_INSUFFICIENT_BUFFER:
+        if (transfer->response_bytes > 0) {
+            grow(x);
+            return;
+        }
+        break;
+    case VSP_STATUS_TIMEOUT:
+        exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS, "The host did not start the request in time.");
+        return;
+    default:
+        break;
+    }
+    exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_STATUS, "The host answered status 0x%08" PRIx32 ".", transfer->status);
+}
+
+/* ---- the client's side ---- */
+
+static int find_target(struct exchange *x)
+{
+    struct slice raw = {x->raw_target, x->raw_target_bytes};
+    int r = target_parse(head_value(&x->request, "Host"), raw, &x->env->hosts, &x->target);
+
+    switch (r) {
+    case 0:
+        return 0;
+    case -EHOSTUNREACH:
+        exchange_refuse(x, AZURE_InvalidHost, METRIC_ERROR_GUARD,
+                        "Use http://127.0.0.1:PORT/ACCOUNT or http://ACCOUNT.blob.localhost:PORT; further names: listen.hosts and "
+                        "listen.account_suffixes.");
+        return r;
+    case -ENOENT:
+        exchange_refuse(x, AZURE_InvalidUri, METRIC_ERROR_GUARD, "The path must begin with the account: /ACCOUNT/CONTAINER/BLOB.");
+        return r;
+    default:
+        exchange_refuse(x, AZURE_InvalidUri, METRIC_ERROR_GUARD, "The account name must have 3 to 24 lower-case letters and digits.");
+        return r;
+    }
+}
+
+static int find_body_length(struct exchange *x)
+{
+    int r = head_content_length(&x->request, &x->body_bytes);
+    bool needs_length = slice_equal(x->request.method, SLICE("PUT")) || slice_equal(x->request.method, SLICE("POST"));
+
+    if (r == -ENOENT)
+        x->body_bytes = 0;
+    if (r == -ENOENT && needs_length) {
+        exchange_refuse(x, AZURE_MissingContentLengthHeader, METRIC_ERROR_GUARD, "Send a Content-Length, 0 for an empty body.");
+        return r;
+    }
+    x->expects_continue = head_find(&x->request, "Expect") != NULL;
+    return 0;
+}
+
+/* May a body that is larger than a slot go in blocks? */
+static bool can_upload(struct exchange *x)
+{
+    return operation_row(x->operation)->split == SPLIT_PUT_BLOCKS && x->body_bytes <= LIMIT_PUT_BLOB_BYTES &&
+           !head_find(&x->request, "x-ms-structured-body") && exchange_may_change(x);
+}
+
+static int check_room(struct exchange *x)
+{
+    bool is_large = x->body_bytes > x->env->conf->slots_large_bytes;
+
+    if (is_large && !can_upload(x)) {
+        exchange_refuse(x, AZURE_RequestBodyTooLarge, METRIC_ERROR_TOO_LARGE,
+                        "The body has %" PRIu64 " bytes and a transfer takes %" PRIu32
+                        ": upload in smaller blocks, raise slots.large_bytes, or, for a Put Blob, configure the account's key "
+                        "(accounts.file).",
+                        x->body_bytes, x->env->conf->slots_large_bytes);
+        return -EFBIG;
+    }
+    if (x->env->channel->state != CHANNEL_UP) {
+        exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_CHANNEL_DOWN, "The channel to the host is down; it is being reopened.");
+        return -ENODEV;
+    }
+    if (is_large && upload_begin(x) < 0) {
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_INTERNAL, "Out of memory.");
+        return -ENOMEM;
+    }
+    return 0;
+}
+
+/* Which slot fits the request: its body, or what is known of its answer. */
+static enum slot_class first_class(const struct exchange *x)
+{
+    enum operation_answer answer = operation_row(x->operation)->answer;
+    struct slice range = head_value(&x->request, "x-ms-range");
+    unsigned long long first, last;
+    char text[64];
+
+    if (x->body_bytes > SLOT_SMALL_DATA_BYTES || answer == ANSWER_LISTING)
+        return SLOT_LARGE;
+    if (!range.bytes)
+        range = head_value(&x->request, "Range");
+    if (answer != ANSWER_DATA || !range.bytes || range.len >= sizeof(text))
+        return SLOT_SMALL;
+    memcpy(text, range.bytes, range.len);
+    text[range.len] = '\0';
+    if (sscanf(text, "bytes=%llu-%llu", &first, &last) != 2 || last < first)
+        return SLOT_SMALL;
+    return last - first >= SLOT_SMALL_DATA_BYTES ? SLOT_LARGE : SLOT_SMALL;
+}
+
+static enum exchange_next next_step(struct exchange *x)
+{
+    switch (x->state) {
+    case EX_READY:
+    case EX_STREAM:
+        return EXCHANGE_ANSWER;
+    case EX_BODY:
+    case EX_DISCARD:
+        return EXCHANGE_BODY;
+    default:
+        return wait_for_wake(x);
+    }
+}
+
+static void begin_body(struct exchange *x)
+{
+    if (x->expects_continue && !x->upload) {
+        x->slot = slots_take(x->env->slots, first_class(x));
+        if (!x->slot) {
+            exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_SLOT_DEADLINE, "All slots are in use.");
+            return;
+        }
+    }
+    exchange_move(x, EX_BODY);
+}
+
+enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
+{
+    struct guard_verdict verdict = guard_check(&x->request);
+
+    if (has_more_fields)
+        verdict = (struct guard_verdict){AZURE_RequestHeadersTooLarge, "A request may have 256 header fields."};
+    azure_guid_random(x->guid);
+    if (verdict.error != AZURE_OK) {
+        x->must_close = true;
+        exchange_refuse(x, verdict.error, METRIC_ERROR_GUARD, "%s", verdict.detail);
+        return next_step(x);
+    }
+    if (find_body_length(x) < 0 || find_target(x) < 0)
+        return next_step(x);
+    x->operation = operation_of(&x->target, &x->request);
+    if (exchange_authorize(x) < 0 || check_room(x) < 0)
+        return next_step(x);
+    if (x->body_bytes > 0)
+        begin_body(x);
+    else if (acquire_slot(x, first_class(x)) == 0)
+        send_request(x);
+    return next_step(x);
+}
+
+enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t len, size_t *taken)
+{
+    uint64_t left = x->body_bytes - x->body_received;
+    uint64_t proof = left < LIMIT_BODY_PROOF_BYTES ? left : LIMIT_BODY_PROOF_BYTES;
+
+    *taken = 0;
+    if (x->state == EX_BODY && !x->slot) {
+        if (len < proof)
+            return EXCHANGE_BODY;
+        if (x->upload)
+            return upload_body(x->upload, bytes, len > left ? (size_t)left : len, taken);
+        if (acquire_slot(x, first_class(x)) < 0)
+            return wait_for_wake(x);
+    }
+    if (x->state != EX_BODY && x->state != EX_DISCARD)
+        return next_step(x);
+    if (len > left)
+        len = (size_t)left;
+    if (x->state == EX_BODY)
+        memcpy(x->slot->data + x->body_received, bytes, len);
+    x->body_received += len;
+    *taken = len;
+    return EXCHANGE_BODY;
+}
+
+enum exchange_next exchange_continue(struct exchange *x)
+{
+    if (x->state == EX_BODY && is_body_complete(x) && x->upload)
+        upload_finish(x->upload);
+    else if (x->state == EX_BODY && is_body_complete(x))
+        send_request(x);
+    else if (x->state == EX_DISCARD && is_body_complete(x))
+        exchange_move(x, EX_READY);
+    return next_step(x);
+}
+
+void exchange_answer(struct exchange *x, struct answer *ret_answer)
+{
+    ret_answer->status = x->response.status;
+    ret_answer->head = &x->response;
+    ret_answer->body = x->answer_body;
+    ret_answer->body_bytes = x->answer_bytes;
+    ret_answer->is_stream = x->state == EX_STREAM;
+    ret_answer->must_close = x->must_close || x->env->is_draining;
+}
+
+ssize_t exchange_read(struct exchange *x, char *bytes, size_t max)
+{
+    ssize_t n = split_read(x->split, bytes, max);
+
+    x->is_waiting = n == 0;
+    return n;
+}
+
+static void log_end(const struct exchange *x, bool is_delivered, uint64_t duration_us)
+{
+    char target[512], guid[AZURE_REQUEST_ID_BYTES], status[8], duration[24];
+    struct slice request_id = head_value(&x->response, "x-ms-request-id");
+
+    if (!log_enabled(LOG_LEVEL_INFO))
+        return;
+    log_redact_target(x->raw_target, x->raw_target_bytes, target, sizeof(target));
+    azure_guid_text(x->guid, guid);
+    snprintf(status, sizeof(status), "%u", x->response.status);
+    snprintf(duration, sizeof(duration), "%" PRIu64, duration_us);
+    struct log_field fields[] = {{"operation", operation_row(x->operation)->label},
+                                 {"status", status},
+                                 {"duration_us", duration},
+                                 {"transfer", guid},
+                                 {"request_id", request_id.bytes ? request_id.bytes : ""},
+                                 {"target", target}};
+
+    log_event(LOG_LEVEL_INFO, is_delivered ? "exchange" : "exchange-cut", fields, sizeof(fields) / sizeof(fields[0]), "%s",
+              is_delivered ? "done" : "the client did not get the whole answer");
+}
+
+static void count_end(struct exchange *x, bool is_delivered)
+{
+    uint64_t duration_us = clock_mono_us() - x->begun_us;
+    bool has_answer = x->state == EX_READY || x->state == EX_STREAM;
+
+    metrics_add(x->env->metrics, METRIC_BYTES_IN, x->body_received);
+    if (has_answer && is_delivered)
+        metrics_add(x->env->metrics, METRIC_BYTES_OUT, slice_equal(x->request.method, SLICE("HEAD")) ? 0 : x->answer_bytes);
+    if (has_answer)
+        metrics_exchange(x->env->metrics, x->operation, x->response.status, duration_us);
+    log_end(x, is_delivered, duration_us);
+}
+
+/* All but the two heads, which are large and need no zeroing. */
+static void exchange_reset(struct exchange *x)
+{
+    memset(x, 0, offsetof(struct exchange, request));
+    memset(&x->target, 0, offsetof(struct exchange, response) - offsetof(struct exchange, target));
+    memset(&x->own_values, 0, sizeof(*x) - offsetof(struct exchange, own_values));
+}
+
+void exchange_end(struct exchange *x, bool is_delivered)
+{
+    struct exchange_env *env = x->env;
+    struct buf kept = x->response_bytes;
+
+    count_end(x, is_delivered);
+    slots_cancel(env->slots, &x->waiter);
+    exchange_env_cancel(env, &x->submission);
+    x->split = split_free(x->split);
+    x->upload = upload_free(x->upload);
+    if (x->slot)
+        slots_abandon(x->slot, env->slots);
+    if (x->old_slot)
+        slots_abandon(x->old_slot, env->slots);
+    free(x->raw_target);
+    metrics_set(env->metrics, METRIC_EXCHANGES, --env->exchanges);
+    if (env->spares >= SPARES_MAX) {
+        buf_free(&x->response_bytes);
+        free(x);
+        return;
+    }
+    exchange_reset(x);
+    x->response_bytes = kept;
+    x->next_spare = env->spare;
+    env->spare = x;
+    env->spares++;
+}
+
+enum exchange_phase exchange_phase(const struct exchange *x)
+{
+    switch (x->state) {
+    case EX_SLOT:
+        return EXCHANGE_IN_SLOT_QUEUE;
+    case EX_HOST:
+        return EXCHANGE_AT_HOST;
+    case EX_READY:
+    case EX_STREAM:
+        return EXCHANGE_IN_ANSWER;
+    default:
+        return x->upload && upload_is_waiting(x->upload) ? EXCHANGE_AT_HOST : EXCHANGE_IN_BODY;
+    }
+}
+
+uint64_t exchange_body_bytes(const struct exchange *x)
+{
+    return x->body_bytes;
+}
+
+void exchange_expire(struct exchange *x)
+{
+    if (x->state == EX_SLOT)
+        exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_SLOT_DEADLINE, "No slot became free in time.");
+    else if (exchange_phase(x) == EXCHANGE_AT_HOST)
+        exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_EXCHANGE_DEADLINE, "The host did not answer in time.");
+}

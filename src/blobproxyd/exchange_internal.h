@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the exchange share: state, composing of transfers, splitting of reads. */
+#ifndef BLOBPROXYD_EXCHANGE_INTERNAL_H
+#define BLOBPROXYD_EXCHANGE_INTERNAL_H
+
+#include "exchange.h"
+
+#include "../lib/clock.h"
+#include "../lib/log.h"
+
+/* A lifecycle is a table: exchange_move() asserts that a step is in it. */
+enum exchange_state {
+    EX_NEW,     /* being looked at */
+    EX_BODY,    /* the client sends its body */
+    EX_DISCARD, /* the client sends a body that nobody wants; the answer is known */
+    EX_SLOT,    /* waits for a slot */
+    EX_HOST,    /* its transfer is at the host, or waits for room in the ring */
+    EX_READY,   /* the answer is there */
+    EX_STREAM,  /* the answer's body comes in parts */
+    EX_STATES
+};
+
+/* How the request proves its rights, and so whether the proxy may change it. */
+enum exchange_rights {
+    RIGHTS_PASS,   /* SAS, Bearer or anonymous: passes; a range may be added */
+    RIGHTS_SEALED, /* SharedKey that only the host can verify: nothing may be changed */
+    RIGHTS_SIGN,   /* SharedKey, verified here: signed anew with the account's key */
+};
+
+#define SPLIT_WINDOW 4 /* parts of one read in flight or waiting for the client */
+
+struct split;
+struct upload;
+
+/* Values of the fields of the proxy's own errors. */
+struct own_values {
+    char request_id[AZURE_REQUEST_ID_BYTES], date[CLOCK_HTTP_DATE_BYTES], version[64];
+};
+
+struct exchange {
+    struct exchange_env *env;
+    void *client;
+    enum exchange_state state;
+    bool is_waiting; /* the client's side sleeps until wake */
+    char *raw_target; /* owned */
+    size_t raw_target_bytes;
+
+    struct head request;
+    struct target target;
+    enum operation operation;
+    enum exchange_rights rights;
+    const struct account *account; /* of RIGHTS_SIGN and of keys that could sign */
+    uint64_t body_bytes, body_received;
+    bool expects_continue;
+    unsigned attempts; /* transfers made for the whole request */
+
+    struct slot *slot;
+    struct slot *old_slot; /* keeps the body while a request is sent again with a slot of another size or channel */
+    struct slot_waiter waiter;
+    struct submission submission;
+    uint8_t guid[16];
+
+    struct buf response_bytes; /* private copy of the host's head, or the proxy's own error body */
+    struct head response;
+    struct own_values own_values;
+    const void *answer_body;
+    uint64_t answer_bytes;
+    bool must_close;
+    struct split *split;
+    struct upload *upload;
+
+    uint64_t begun_us;
+    struct exchange *next_spare;
+};
+
+void exchange_move(struct exchange *x, enum exchange_state state);
+void exchange_wake(struct exchange *x);
+
+/* The proxy's own error: fills the answer, gives resources back, counts, logs. The state becomes READY or DISCARD. */
+void exchange_refuse(struct exchange *x, enum azure_error error, enum metric kind, const char *detail, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The answer stands in x: the state becomes READY, or DISCARD while the client still sends a body. */
+void exchange_answered(struct exchange *x);
+
+/* Decides x->rights; refuses what cannot pass. 0 or -EACCES after a refusal. */
+int exchange_authorize(struct exchange *x) MUST_CHECK;
+
+/* May fields be added to the request for the host? Verifies a host-style SharedKey signature when that is what it takes. */
+bool exchange_may_change(struct exchange *x);
+
+/* What a transfer carries of the client's request. */
+enum exchange_shape_kind {
+    SHAPE_WHOLE,      /* all of it, as it is */
+    SHAPE_RANGE,      /* a read: bytes [first, last] of the blob, pinned by ETag */
+    SHAPE_BLOCK,      /* an upload: Put Block with body_bytes of the body */
+    SHAPE_BLOCK_LIST, /* an upload: Put Block List with the request's fields and conditions */
+};
+
+struct exchange_shape {
+    enum exchange_shape_kind kind;
+    uint64_t first, last;
+    struct slice etag;
+    const char *query;   /* blocks: appended to the client's query */
+    uint64_t body_bytes; /* blocks: in the slot's data buffer */
+    const char *md5;     /* block list: base64, becomes x-ms-blob-content-md5 */
+};
+
+/* Composes, signs and seals the request into the slot and fills in its transfer, done excepted.
+ * 0; -ENOBUFS: the head does not fit a slot. */
+int exchange_compose(struct exchange *x, struct slot *slot, const struct exchange_shape *shape) MUST_CHECK;
+
+/* Copies the response head out of the slot, decodes and checks it. 0 or -EBADMSG. *ret_body_bytes: Content-Length, 0 if none. */
+int exchange_open_response(struct slot *slot, struct buf *bytes, struct head *ret_head, uint64_t *ret_body_bytes) MUST_CHECK;
+
+/* Begins to fetch the answer's body (whose head stands in x->response) in parts. 0, -EBADMSG, -ENOMEM. */
+int split_begin(struct exchange *x, uint64_t body_bytes) MUST_CHECK;
+ssize_t split_read(struct split *split, char *bytes, size_t max);
+struct split *split_free(struct split *split); /* NULL is fine; what is at the host is quarantined */
+
+/* A Put Blob that is larger than a slot: Put Block for each slot full, Put Block List at the end. */
+int upload_begin(struct exchange *x) MUST_CHECK; /* 0, -ENOMEM */
+/* As exchange_body(). */
+enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t len, size_t *taken);
+/* The body is complete: sends the last block, then, when all are stored, the block list. The state is EX_HOST or an end. */
+void upload_finish(struct upload *upload);
+struct upload *upload_free(struct upload *upload); /* NULL is fine; what is at the host is quarantined */
+bool upload_is_waiting(const struct upload *upload); /* for a slot or for the host, not for the client */
+
+/* The completed answer stands in the slot: x owns the slot from now on and answers with it. */
+void exchange_take_answer(struct exchange *x, struct slot *slot);
+
+void exchange_transfer_begun(struct exchange_env *env);
+void exchange_transfer_ended(struct exchange_env *env, const struct transfer *transfer, int result);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Errors of the proxy's own, as Azure would write them. */
+#include "exchange_internal.h"
+
+#include "../lib/clock.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ERROR_TEXT_BYTES 16384u
+#define RETRY_AFTER_S "1" /* whole seconds: one client's parser throws at anything else */
+
+/* Gives back, or leaves to the host, whatever the exchange held. */
+static void let_go(struct exchange *x)
+{
+    slots_cancel(x->env->slots, &x->waiter);
+    exchange_env_cancel(x->env, &x->submission);
+    if (x->slot)
+        slots_abandon(x->slot, x->env->slots);
+    if (x->old_slot)
+        slots_abandon(x->old_slot, x->env->slots);
+    x->slot = x->old_slot = NULL;
+}
+
+static void add_field(struct head *head, const char *name, const char *value)
+{
+    int r = head_add(head, slice_of(name), slice_of(value));
+
+    (void)r; /* a handful of fields always fits */
+}
+
+/* Fields of an error in the order the service uses. */
+static void error_fields(struct head *head, enum azure_error error, struct own_values *values)
+{
+    head->status = (uint16_t)azure_error_status(error);
+    head->reason = slice_of(head_reason(head->status));
+    head->field_count = 0;
+    add_field(head, "Content-Type", "application/xml");
+    add_field(head, "x-ms-error-code", azure_error_code(error));
+    add_field(head, "x-ms-request-id", values->request_id);
+    clock_format_http(clock_wall_us(), values->date);
+    add_field(head, "Date", values->date);
+    if (head->status == 503)
+        add_field(head, "Retry-After", RETRY_AFTER_S);
+}
+
+static void write_error(struct exchange *x, enum azure_error error, const char *detail)
+{
+    struct slice version = head_value(&x->request, "x-ms-version");
+
+    azure_guid_text(x->guid, x->own_values.request_id);
+    error_fields(&x->response, error, &x->own_values);
+    if (version.bytes && version.len < sizeof(x->own_values.version)) {
+        memcpy(x->own_values.version, version.bytes, version.len);
+        x->own_values.version[version.len] = '\0';
+        add_field(&x->response, "x-ms-version", x->own_values.version);
+    }
+    buf_clear(&x->response_bytes);
+    if (azure_error_xml(&x->response_bytes, error, detail, x->own_values.request_id, clock_wall_us()) < 0)
+        buf_clear(&x->response_bytes);
+    x->answer_body = x->response_bytes.bytes;
+    x->answer_bytes = x->response_bytes.len;
+}
+
+static void log_refusal(const struct exchange *x, enum azure_error error, const char *detail)
+{
+    enum log_level level = azure_error_status(error) >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+    char target[512];
+
+    if (!log_enabled(level))
+        return;
+    log_redact_target(x->raw_target, x->raw_target_bytes, target, sizeof(target));
+    struct log_field fields[] = {{"request_id", x->own_values.request_id},
+                                 {"operation", operation_row(x->operation)->label},
+                                 {"code", azure_error_code(error)},
+                                 {"target", target}};
+
+    log_event(level, "exchange-refused", fields, sizeof(fields) / sizeof(fields[0]), "%s", detail);
+}
+
+/* Before its body is complete a client reads no answer: what it still sends is read away, or the connection is closed. */
+void exchange_answered(struct exchange *x)
+{
+    uint64_t to_come = x->body_bytes - x->body_received;
+    bool awaits_continue = x->expects_continue && x->state == EX_NEW;
+
+    if (to_come > 0 && !awaits_continue && !x->must_close && to_come <= LIMIT_DISCARD_BYTES) {
+        exchange_move(x, EX_DISCARD);
+    } else {
+        x->must_close |= to_come > 0;
+        exchange_move(x, EX_READY);
+    }
+    exchange_wake(x);
+}
+
+void exchange_refuse(struct exchange *x, enum azure_error error, enum metric kind, const char *detail, ...)
+{
+    char text[ERR_TEXT_BYTES];
+    va_list arguments;
+
+    va_start(arguments, detail);
+    vsnprintf(text, sizeof(text), detail, arguments);
+    va_end(arguments);
+    let_go(x);
+    write_error(x, error, text);
+    metrics_add(x->env->metrics, kind, 1);
+    log_refusal(x, error, text);
+    exchange_answered(x);
+}
+
+int exchange_error_text(struct buf *text, enum azure_error error, const char *detail)
+{
+    struct buf xml CLEANUP(buf_free);
+    struct own_values values;
+    char length[24];
+    struct head head;
+    uint8_t guid[16];
+
+    buf_init(&xml, ERROR_TEXT_BYTES);
+    azure_guid_random(guid);
+    azure_guid_text(guid, values.request_id);
+    error_fields(&head, error, &values);
+    if (azure_error_xml(&xml, error, detail, values.request_id, clock_wall_us()) < 0)
+        return -ENOMEM;
+    snprintf(length, sizeof(length), "%zu", xml.len);
+    add_field(&head, "Content-Length", length);
+    add_field(&head, "Connection", "close");
+    head_write_status_line(text, head.status, head.reason);
+    for (unsigned i = 0; i < head.field_count; i++)
+        head_write_field(text, head.fields[i].name, head.fields[i].value);
+    head_write_end(text);
+    return buf_append(text, xml.bytes, xml.len);
+}

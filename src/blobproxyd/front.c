@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+/* libmicrohttpd under libevent, one daemon per shard.
+ *
+ * What is particular here:
+ * - raw targets: the URI log callback sees the target before anything is unescaped, and the unescape callback does nothing;
+ * - an exchange that waits suspends its connection; libmicrohttpd then sees neither time-outs nor a client that leaves, so the
+ *   sweep keeps the deadlines and, from the second sweep on, watches the socket for a hang-up;
+ * - idle time-outs alone do not stop a client that drips bytes: every phase of a connection has a deadline fixed when it begins. */
+#include "front.h"
+
+#include "mhdloop.h"
+
+#include "../lib/clock.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <netinet/in.h>
+
+#define STREAM_BLOCK_BYTES (128u * 1024)
+
+enum client_phase {
+    CLIENT_HEADER,  /* a head is coming in (or is expected at once, on a new connection) */
+    CLIENT_IDLE,    /* between exchanges */
+    CLIENT_BODY,    /* the request's body is coming in */
+    CLIENT_WAITING, /* suspended: slot queue, host, or the next part of a stream */
+    CLIENT_SENDING,
+};
+
+struct client {
+    struct front *front;
+    struct MHD_Connection *connection;
+    int fd;
+    enum client_phase phase;
+    uint64_t since_us, deadline_us; /* of the phase */
+    bool is_suspended, is_cut;
+    bool has_no_body; /* the first call for this request has been, and there is nothing to wait for */
+    bool must_abort; /* the exchange cannot go on: the handler answers MHD_NO */
+    struct exchange *exchange;
+    struct event *watch; /* hang-up while suspended, first byte while idle */
+    TAILQ_ENTRY(client) link;
+};
+TAILQ_HEAD(client_list, client);
+
+struct front {
+    struct event_base *base;
+    struct exchange_env *env;
+    struct front_hooks hooks;
+    struct MHD_Daemon *daemon;
+    struct mhdloop *loop;
+    struct client_list clients;
+    unsigned client_count, exchange_count;
+    bool is_stopping;
+};
+
+static const struct conf *conf_of(const struct client *client)
+{
+    return client->front->env->conf;
+}
+
+static uint64_t body_allowance_us(const struct client *client, uint64_t bytes)
+{
+    return (conf_of(client)->limits_body_grace_ms + bytes * 1000 / conf_of(client)->limits_body_rate) * 1000;
+}
+
+static void client_enter(struct client *client, enum client_phase phase, uint64_t allowance_us)
+{
+    client->phase = phase;
+    client->since_us = clock_mono_us();
+    client->deadline_us = client->since_us + allowance_us;
+}
+
+static void client_resume(struct client *client)
+{
+    if (!client->is_suspended)
+        return;
+    client->is_suspended = false;
+    if (client->watch)
+        event_del(client->watch);
+    MHD_resume_connection(client->connection);
+    mhdloop_kick(client->front->loop);
+}
+
+static void front_wake(void *arg)
+{
+    client_resume(arg);
+}
+
+/* Ends the connection: libmicrohttpd finds it closed and cleans up. */
+static void client_cut(struct client *client, enum metric kind)
+{
+    if (client->is_cut)
+        return;
+    client->is_cut = true;
+    client->must_abort = true;
+    metrics_add(client->front->env->metrics, kind, 1);
+    (void)shutdown(client->fd, SHUT_RDWR);
+    client_resume(client);
+}
+
+/* ---- one request ---- */
+
+static void *front_target_seen(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    struct front *front = cls;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct client *client = info ? info->socket_context : NULL;
+
+    if (!client)
+        return NULL;
+    if (client->phase == CLIENT_IDLE)
+        client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms * 1000);
+    client->exchange = exchange_new(front->env, uri, strlen(uri), client);
+    if (client->exchange)
+        front->exchange_count++;
+    return client;
+}
+
+static size_t front_keep_escapes(void *cls, struct MHD_Connection *connection, char *text)
+{
+    (void)cls;
+    (void)connection;
+    return strlen(text);
+}
+
+struct field_taker {
+    struct head *head;
+    bool has_more;
+};
+
+static enum MHD_Result take_field(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_len, const char *value,
+                                  size_t value_len)
+{
+    struct field_taker *taker = cls;
+    struct slice text = {value ? value : "", value ? value_len : 0};
+
+    (void)kind;
+    taker->has_more = head_add(taker->head, (struct slice){key, key_len}, text) < 0;
+    return taker->has_more ? MHD_NO : MHD_YES;
+}
+
+static enum exchange_next begin_exchange(struct client *client, const char *method)
+{
+    struct exchange *x = client->exchange;
+    struct field_taker taker = {exchange_request(x), false};
+
+    taker.head->method = slice_of(method);
+    MHD_get_connection_values_n(client->connection, MHD_HEADER_KIND, take_field, &taker);
+    return exchange_begin(x, taker.has_more);
+}
+
+static enum MHD_Result client_suspend(struct client *client)
+{
+    uint64_t allowance_ms;
+
+    switch (exchange_phase(client->exchange)) {
+    case EXCHANGE_IN_SLOT_QUEUE:
+        allowance_ms = conf_of(client)->limits_slot_timeout_ms;
+        break;
+    case EXCHANGE_AT_HOST:
+        allowance_ms = conf_of(client)->limits_exchange_timeout_ms;
+        break;
+    default: /* the next part of a stream: its deadline began with the answer */
+        allowance_ms = 0;
+        break;
+    }
+    if (allowance_ms > 0)
+        client_enter(client, CLIENT_WAITING, allowance_ms * 1000);
+    else
+        client->phase = CLIENT_WAITING;
+    client->is_suspended = true;
+    MHD_suspend_connection(client->connection);
+    return MHD_YES;
+}
+
+static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size_t max)
+{
+    struct client *client = cls;
+    ssize_t n = client->must_abort ? -EIO : exchange_read(client->exchange, bytes, max);
+
+    (void)position;
+    if (n > 0) {
+        client->phase = CLIENT_SENDING;
+        return n;
+    }
+    if (n == 0) {
+        client_suspend(client);
+        return 0;
+    }
+    /* Reset, so that nobody takes a short body for a whole one. */
+    struct linger reset = {1, 0};
+
+    (void)setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    return MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static struct MHD_Response *make_response(struct client *client, const struct answer *answer)
+{
+    if (answer->is_stream)
+        return MHD_create_response_from_callback(answer->body_bytes, STREAM_BLOCK_BYTES, front_read_stream, client, NULL);
+    /* The body lies in the exchange, which outlives the response. For HEAD the bytes are never read, only their number told. */
+    void *body = (void *)(uintptr_t)(answer->body ? answer->body : "");
+
+    return MHD_create_response_from_buffer((size_t)answer->body_bytes, body, MHD_RESPMEM_PERSISTENT);
+}
+
+static bool is_ours_to_write(struct slice name)
+{
+    static const char *const names[] = {"Content-Length", "Connection", "Keep-Alive", "Transfer-Encoding", NULL};
+
+    for (const char *const *known = names; *known; known++)
+        if (slice_equal_nocase(name, slice_of(*known)))
+            return true;
+    return false;
+}
+
+static enum MHD_Result queue_answer(struct client *client)
+{
+    struct answer answer;
+
+    exchange_answer(client->exchange, &answer);
+    struct MHD_Response *response = make_response(client, &answer);
+
+    if (!response)
+        return MHD_NO;
+    for (unsigned i = 0; i < answer.head->field_count; i++) {
+        const struct head_field *field = &answer.head->fields[i];
+
+        if (!is_ours_to_write(field->name))
+            MHD_add_response_header(response, field->name.bytes, field->value.bytes);
+    }
+    if (answer.must_close)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    client_enter(client, CLIENT_SENDING, body_allowance_us(client, answer.body_bytes));
+    enum MHD_Result queued = MHD_queue_response(client->connection, answer.status, response);
+
+    MHD_destroy_response(response);
+    return queued;
+}
+
+static enum MHD_Result take_body(struct client *client, const char *bytes, size_t *bytes_left)
+{
+    size_t taken;
+    enum exchange_next next = exchange_body(client->exchange, bytes, *bytes_left, &taken);
+
+    if (client->phase == CLIENT_WAITING) /* it has waited for its slot */
+        client_enter(client, CLIENT_BODY, body_allowance_us(client, exchange_body_bytes(client->exchange)));
+    *bytes_left -= taken;
+    return next == EXCHANGE_WAIT ? client_suspend(client) : MHD_YES;
+}
+
+static bool has_body(struct MHD_Connection *connection)
+{
+    const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    return (length && strcmp(length, "0") != 0) ||
+           MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+}
+
+static enum MHD_Result front_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                                    const char *version, const char *upload, size_t *upload_bytes, void **context)
+{
+    struct client *client = *context;
+    enum exchange_next next;
+
+    (void)cls;
+    (void)url;
+    (void)version;
+    if (!client || !client->exchange || client->must_abort)
+        return MHD_NO;
+    if (client->phase == CLIENT_HEADER) {
+        /* A response queued before the request is complete closes the connection: what has no body begins in the last call. */
+        if (!client->has_no_body && !has_body(connection)) {
+            client->has_no_body = true;
+            return MHD_YES;
+        }
+        client->has_no_body = false;
+        client->phase = CLIENT_BODY;
+        next = begin_exchange(client, method);
+        if (next == EXCHANGE_BODY)
+            client_enter(client, CLIENT_BODY, body_allowance_us(client, exchange_body_bytes(client->exchange)));
+    } else if (*upload_bytes > 0) {
+        return take_body(client, upload, upload_bytes);
+    } else {
+        next = exchange_continue(client->exchange);
+    }
+    if (next == EXCHANGE_WAIT)
+        return client_suspend(client);
+    return next == EXCHANGE_ANSWER ? queue_answer(client) : MHD_YES;
+}
+
+static void front_completed(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode how)
+{
+    struct front *front = cls;
+    struct client *client = *context;
+
+    (void)connection;
+    *context = NULL;
+    if (!client || !client->exchange)
+        return;
+    bool is_delivered = how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+
+    if (!is_delivered && !client->is_cut)
+        metrics_add(front->env->metrics, METRIC_ERROR_CLIENT_GONE, 1);
+    exchange_end(client->exchange, is_delivered);
+    client->exchange = NULL;
+    front->exchange_count--;
+    client_enter(client, CLIENT_IDLE, front->env->is_draining ? 0 : conf_of(client)->limits_keepalive_timeout_ms * 1000);
+}
+
+/* ---- connections ---- */
+
+static void client_opened(struct front *front, struct MHD_Connection *connection, void **socket_context)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct client *client = calloc(1, sizeof(*client));
+
+    *socket_context = client;
+    if (!client || !info)
+        return;
+    client->front = front;
+    client->connection = connection;
+    client->fd = info->connect_fd;
+    client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms * 1000);
+    TAILQ_INSERT_TAIL(&front->clients, client, link);
+    front->client_count++;
+}
+
+static void client_closed(struct front *front, struct client *client)
+{
+    if (!client)
+        return;
+    if (client->exchange) { /* a request whose head never became whole */
+        exchange_end(client->exchange, false);
+        front->exchange_count--;
+    }
+    if (client->watch)
+        event_free(client->watch);
+    TAILQ_REMOVE(&front->clients, client, link);
+    front->client_count--;
+    free(client);
+    front->hooks.closed(front->hooks.arg);
+}
+
+static void front_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
+                             enum MHD_ConnectionNotificationCode what)
+{
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        client_opened(cls, connection, socket_context);
+    else
+        client_closed(cls, *socket_context);
+}
+
+int front_add(struct front *front, int socket, const struct sockaddr *address, socklen_t address_len)
+{
+    if (MHD_add_connection(front->daemon, socket, address, address_len) != MHD_YES)
+        return -ENOMEM;
+    mhdloop_kick(front->loop);
+    return 0;
+}
+
+/* ---- the sweep ---- */
+
+static void watch_fired(evutil_socket_t fd, short what, void *arg)
+{
+    struct client *client = arg;
+
+    (void)fd;
+    (void)what;
+    if (client->phase == CLIENT_IDLE)
+        client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms * 1000);
+    else if (client->is_suspended)
+        client_cut(client, METRIC_ERROR_CLIENT_GONE);
+}
+
+/* Long waits and idle connections get a watch of their own; busy ones never pay for it. */
+static void client_watch(struct client *client)
+{
+    short what = client->is_suspended ? EV_CLOSED : EV_READ;
+
+    if (client->watch && event_pending(client->watch, EV_READ | EV_CLOSED, NULL))
+        return;
+    if (!client->watch)
+        client->watch = event_new(client->front->base, client->fd, EV_ET | what, watch_fired, client);
+    else
+        event_assign(client->watch, client->front->base, client->fd, EV_ET | what, watch_fired, client);
+    if (client->watch)
+        event_add(client->watch, NULL);
+}
+
+static void client_expire(struct client *client)
+{
+    switch (client->phase) {
+    case CLIENT_HEADER:
+        client_cut(client, METRIC_ERROR_HEADER_DEADLINE);
+        break;
+    case CLIENT_IDLE:
+        client->is_cut = true;
+        (void)shutdown(client->fd, SHUT_RDWR);
+        break;
+    case CLIENT_BODY:
+        client_cut(client, METRIC_ERROR_BODY_DEADLINE);
+        break;
+    case CLIENT_SENDING:
+        client_cut(client, METRIC_ERROR_SEND_DEADLINE);
+        break;
+    case CLIENT_WAITING:
+        if (exchange_phase(client->exchange) == EXCHANGE_IN_ANSWER)
+            client_cut(client, METRIC_ERROR_SEND_DEADLINE);
+        else
+            exchange_expire(client->exchange);
+        break;
+    }
+}
+
+void front_sweep(struct front *front, uint64_t now_us)
+{
+    struct client *client, *next;
+
+    for (client = TAILQ_FIRST(&front->clients); client; client = next) {
+        next = TAILQ_NEXT(client, link);
+        if (client->is_cut)
+            continue;
+        if (now_us >= client->deadline_us)
+            client_expire(client);
+        else if (client->is_suspended || client->phase == CLIENT_IDLE)
+            client_watch(client);
+    }
+}
+
+void front_drain(struct front *front)
+{
+    struct client *client;
+
+    front->env->is_draining = true;
+    TAILQ_FOREACH(client, &front->clients, link)
+        if (client->phase == CLIENT_IDLE)
+            client->deadline_us = 0;
+}
+
+unsigned front_connections(const struct front *front)
+{
+    return front->client_count;
+}
+
+unsigned front_exchanges(const struct front *front)
+{
+    return front->exchange_count;
+}
+
+/* ---- start and stop ---- */
+
+__attribute__((format(printf, 2, 0))) static void log_parser(void *cls, const char *format, va_list arguments)
+{
+    char text[256];
+
+    (void)cls;
+    if (!log_enabled(LOG_LEVEL_DEBUG))
+        return;
+    vsnprintf(text, sizeof(text), format, arguments);
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("http-server", "%s", text);
+}
+
+int front_new(struct event_base *base, struct exchange_env *env, const struct front_hooks *hooks, struct front **ret_front)
+{
+    struct front *front = calloc(1, sizeof(*front));
+
+    if (!front)
+        return -ENOMEM;
+    front->base = base;
+    front->env = env;
+    front->hooks = *hooks;
+    env->wake = front_wake;
+    TAILQ_INIT(&front->clients);
+    front->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0, NULL,
+        NULL, front_handle, front, MHD_OPTION_EXTERNAL_LOGGER, log_parser, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT, env->conf->limits_connections + 64u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)LIMIT_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, front_target_seen,
+        front, MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, front_completed, front,
+        MHD_OPTION_NOTIFY_CONNECTION, front_connection, front, MHD_OPTION_END);
+    if (!front->daemon || mhdloop_new(base, front->daemon, &front->loop) < 0) {
+        if (front->daemon)
+            MHD_stop_daemon(front->daemon);
+        free(front);
+        return -EIO;
+    }
+    *ret_front = front;
+    return 0;
+}
+
+unsigned front_free(struct front *front)
+{
+    if (!front)
+        return 0;
+    unsigned cut = front->exchange_count;
+    struct client *client;
+
+    TAILQ_FOREACH(client, &front->clients, link)
+        if (client->exchange)
+            client_cut(client, METRIC_ERROR_DRAIN_CUT);
+    /* Suspended connections must have been resumed before the stop. */
+    MHD_run(front->daemon);
+    front->loop = mhdloop_free(front->loop);
+    MHD_stop_daemon(front->daemon);
+    free(front);
+    return cut;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* The guard in front of the HTTP parser and of everything behind it. */
+#include "guard.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+
+static const struct guard_verdict let_in = {AZURE_OK, NULL};
+
+static struct guard_verdict refuse(enum azure_error error, const char *detail)
+{
+    return (struct guard_verdict){error, detail};
+}
+
+static bool is_token(struct slice name)
+{
+    static const char *const extra = "!#$%&'*+-.^_`|~";
+
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.bytes[i];
+        bool is_alnum = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+        if (!is_alnum && (c == '\0' || !strchr(extra, c)))
+            return false;
+    }
+    return name.len > 0;
+}
+
+static bool has_control(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.bytes[i];
+
+        if ((c < 0x20 && c != '\t') || c == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+static struct guard_verdict check_method(struct slice method)
+{
+    static const char *const known[] = {"GET", "PUT", "HEAD", "DELETE", "POST", "OPTIONS", NULL};
+
+    for (const char *const *name = known; *name; name++)
+        if (slice_equal(method, slice_of(*name)))
+            return let_in;
+    return refuse(AZURE_UnsupportedHttpVerb, "Methods known here: GET, HEAD, PUT, POST, DELETE, OPTIONS.");
+}
+
+static struct guard_verdict check_target(struct slice target)
+{
+    if (target.len == 0 || target.bytes[0] != '/')
+        return refuse(AZURE_InvalidUri, "The request target must be a path that begins with '/'.");
+    if (target.len > LIMIT_TARGET_BYTES)
+        return refuse(AZURE_InvalidUri, "The request target is too long.");
+    for (size_t i = 0; i < target.len; i++) {
+        unsigned char c = (unsigned char)target.bytes[i];
+
+        if (c <= 0x20 || c == 0x7f || c == '#')
+            return refuse(AZURE_InvalidUri, "The request target holds a blank, a control character or '#'.");
+        if (c == '%' && i + 2 < target.len && target.bytes[i + 1] == '0' && target.bytes[i + 2] == '0')
+            return refuse(AZURE_InvalidUri, "The request target holds %00.");
+    }
+    return let_in;
+}
+
+/* Host: name, IPv4 literal or [IPv6 literal], with an optional port. */
+static bool is_host(struct slice host)
+{
+    static const char *const legal = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._:[]";
+
+    for (size_t i = 0; i < host.len; i++)
+        if (host.bytes[i] == '\0' || !strchr(legal, host.bytes[i]))
+            return false;
+    return host.len > 0;
+}
+
+static bool is_all_digits(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (value.bytes[i] < '0' || value.bytes[i] > '9')
+            return false;
+    return value.len > 0 && value.len <= 18;
+}
+
+struct counts {
+    unsigned hosts, lengths;
+};
+
+static struct guard_verdict check_field(const struct head_field *field, struct counts *counts)
+{
+    if (!is_token(field->name))
+        return refuse(AZURE_MalformedRequest, "A header name is not a token.");
+    if (has_control(field->value))
+        return refuse(AZURE_MalformedRequest, "A header value holds a control character.");
+    if (slice_equal_nocase(field->name, SLICE("Host"))) {
+        if (counts->hosts++ > 0 || !is_host(field->value))
+            return refuse(AZURE_MalformedRequest, "There must be exactly one valid Host header.");
+    } else if (slice_equal_nocase(field->name, SLICE("Content-Length"))) {
+        if (counts->lengths++ > 0 || !is_all_digits(field->value))
+            return refuse(AZURE_InvalidHeaderValue, "Content-Length must be given once, in digits.");
+    } else if (slice_equal_nocase(field->name, SLICE("Transfer-Encoding"))) {
+        return refuse(AZURE_MissingContentLengthHeader, "Transfer-Encoding is not supported; send a Content-Length.");
+    } else if (slice_equal_nocase(field->name, SLICE("Expect"))) {
+        if (!slice_equal_nocase(field->value, SLICE("100-continue")))
+            return refuse(AZURE_InvalidHeaderValue, "Expect may only be 100-continue.");
+    }
+    return let_in;
+}
+
+struct guard_verdict guard_check(const struct head *request)
+{
+    struct counts counts = {0, 0};
+    struct guard_verdict verdict = check_method(request->method);
+
+    if (verdict.error == AZURE_OK)
+        verdict = check_target(request->target);
+    for (unsigned i = 0; i < request->field_count && verdict.error == AZURE_OK; i++)
+        verdict = check_field(&request->fields[i], &counts);
+    if (verdict.error == AZURE_OK && counts.hosts != 1)
+        return refuse(AZURE_MalformedRequest, "There must be exactly one valid Host header.");
+    return verdict;
+}
+
+/* Why a head that is not valid is not: the commonest reasons get words of their own. */
+static struct guard_verdict explain_malformed(const char *bytes, size_t len)
+{
+    const char *line_end = memchr(bytes, '\n', len);
+    size_t line_len = line_end ? (size_t)(line_end - bytes) : len;
+
+    if (memmem(bytes, line_len, " http://", 8) || memmem(bytes, line_len, " https://", 9))
+        return refuse(AZURE_InvalidUri, "Absolute-form targets are not accepted: this is not a forward proxy.");
+    if (!memmem(bytes, line_len, " HTTP/1.1\r", 10))
+        return refuse(AZURE_MalformedRequest, "The request line must be 'METHOD /path HTTP/1.1'.");
+    return refuse(AZURE_MalformedRequest, "The request's head is not valid HTTP/1.1.");
+}
+
+static bool is_http10(const char *bytes, size_t len)
+{
+    const char *line_end = memchr(bytes, '\n', len);
+
+    return line_end && line_end - bytes >= 10 && memcmp(line_end - 10, " HTTP/1.0\r", 10) == 0;
+}
+
+enum guard_scan guard_scan(const char *bytes, size_t len, struct head *head, struct guard_verdict *ret_verdict)
+{
+    size_t skip = 0;
+
+    /* RFC 9112 2.2: an empty line before the request line is to be ignored. */
+    while (len - skip >= 2 && bytes[skip] == '\r' && bytes[skip + 1] == '\n' && skip < 4)
+        skip += 2;
+    const char *begin = bytes + skip;
+    const char *end = memmem(begin, len - skip, "\r\n\r\n", 4);
+
+    if (!end) {
+        const char *first_line = memchr(begin, '\n', len - skip);
+
+        if (len < LIMIT_FIRST_HEAD_BYTES && memmem(begin, len - skip, "\n\n", 2) == NULL)
+            return GUARD_INCOMPLETE;
+        *ret_verdict = len < LIMIT_FIRST_HEAD_BYTES ? explain_malformed(begin, len - skip)
+                       : first_line ? refuse(AZURE_RequestHeadersTooLarge, "The head of a request may have 32 KiB.")
+                                    : refuse(AZURE_RequestUrlTooLong, "The request target is too long.");
+        return GUARD_REFUSED;
+    }
+    size_t head_len = (size_t)(end - begin) + 4;
+
+    *ret_verdict = let_in;
+    if (is_http10(begin, head_len))
+        return GUARD_COMPLETE; /* the parser behind knows it; guard_check follows there */
+    int r = head_parse_request(begin, head_len, head);
+
+    if (r < 0)
+        *ret_verdict = r == -E2BIG ? refuse(AZURE_RequestHeadersTooLarge, "A request may have 256 header fields.")
+                                   : explain_malformed(begin, head_len);
+    else
+        *ret_verdict = guard_check(head);
+    return ret_verdict->error == AZURE_OK ? GUARD_COMPLETE : GUARD_REFUSED;
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening and accepting. */
+#include "listen.h"
+
+#include "address.h"
+
+#include "../lib/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKETS_MAX (CONF_LIST_MAX + 1)
+#define ACCEPTS_IN_A_ROW 64
+#define PAUSE_MS 100 /* without descriptors or memory: listening rests this long instead of spinning */
+
+struct listener {
+    struct listen *listen;
+    int fd;
+    bool is_unix;
+    struct event *event, *pause;
+    char text[128];
+};
+
+struct listen {
+    struct event_base *base;
+    const struct conf *conf;
+    struct metrics_shard *metrics;
+    struct listen_hooks hooks;
+    struct listener listeners[SOCKETS_MAX];
+    unsigned count;
+    char *unix_path; /* removed at the end; owned */
+};
+
+static void listener_resume(evutil_socket_t fd, short what, void *arg)
+{
+    struct listener *listener = arg;
+
+    (void)fd;
+    (void)what;
+    event_add(listener->event, NULL);
+}
+
+static void listener_rest(struct listener *listener, int code)
+{
+    struct timeval delay = {0, PAUSE_MS * 1000};
+
+    log_warning("accept-failed", "cannot accept connections on %s: %s; raise LimitNOFILE, or lower limits.connections", listener->text,
+                strerror(code));
+    event_del(listener->event);
+    event_add(listener->pause, &delay);
+}
+
+static void take(struct listener *listener, int socket, const struct sockaddr *address, socklen_t address_len)
+{
+    struct listen *listen = listener->listen;
+    int one = 1;
+
+    if (listen->hooks.connections(listen->hooks.arg) >= listen->conf->limits_connections) {
+        metrics_add(listen->metrics, METRIC_CONNECTIONS_REFUSED, 1);
+        log_warning("connections-full", "limits.connections = %u is reached: new connections are closed at once",
+                    listen->conf->limits_connections);
+        (void)close(socket);
+        return;
+    }
+    if (!listener->is_unix)
+        (void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    metrics_add(listen->metrics, METRIC_CONNECTIONS, 1);
+    if (listen->hooks.accepted(listen->hooks.arg, socket, address, address_len) < 0)
+        (void)close(socket);
+}
+
+static bool is_passing(int code)
+{
+    return code == EAGAIN || code == EINTR || code == ECONNABORTED || code == EPROTO || code == EPERM || code == ENETDOWN ||
+           code == EHOSTUNREACH || code == ENETUNREACH || code == ETIMEDOUT;
+}
+
+static void listener_ready(evutil_socket_t fd, short what, void *arg)
+{
+    struct listener *listener = arg;
+
+    (void)what;
+    for (int i = 0; i < ACCEPTS_IN_A_ROW; i++) {
+        struct sockaddr_storage address = {0};
+        socklen_t address_len = sizeof(address);
+        int socket = accept4(fd, (struct sockaddr *)&address, &address_len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (socket >= 0) {
+            take(listener, socket, (struct sockaddr *)&address, address_len);
+        } else if (is_passing(errno)) {
+            return;
+        } else {
+            listener_rest(listener, errno);
+            return;
+        }
+    }
+}
+
+static int add_listener(struct listen *listen, int fd, bool is_unix, const char *text)
+{
+    struct listener *listener = &listen->listeners[listen->count];
+
+    listener->listen = listen;
+    listener->fd = fd;
+    listener->is_unix = is_unix;
+    snprintf(listener->text, sizeof(listener->text), "%s", text);
+    listener->event = event_new(listen->base, fd, EV_READ | EV_PERSIST, listener_ready, listener);
+    listener->pause = evtimer_new(listen->base, listener_resume, listener);
+    listen->count++;
+    return listener->event && listener->pause && event_add(listener->event, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static void describe_bound(int fd, char *text, size_t text_bytes)
+{
+    struct sockaddr_storage bound;
+    socklen_t bound_len = sizeof(bound);
+    char host[INET6_ADDRSTRLEN] = "?";
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
+
+    if (getsockname(fd, (struct sockaddr *)&bound, &bound_len) < 0)
+        return;
+    if (bound.ss_family == AF_INET6) {
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        snprintf(text, text_bytes, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        snprintf(text, text_bytes, "%s:%u", host, ntohs(v4->sin_port));
+    }
+}
+
+static int open_tcp(struct listen *listen, const char *item, struct err *err)
+{
+    struct address address;
+    const char *problem = NULL;
+    char text[128] = "";
+    int fd = -1;
+    int r = address_parse(item, &address, &problem);
+
+    if (r < 0)
+        return err_set(err, r, "listen.tcp: %s: %s", item, problem);
+    r = address_listen(&address, &fd);
+    if (r < 0 && listen->conf->listen_tcp.is_default && (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)) {
+        log_warning("listen-skipped", "%s is not available on this machine, ignoring", item);
+        return 0;
+    }
+    if (r < 0)
+        return err_set(err, r, "listen.tcp: cannot listen on %s: %s%s", item, strerror(-r),
+                       r == -EADDRINUSE ? "; stop the other program or choose another port" : "");
+    describe_bound(fd, text, sizeof(text));
+    return add_listener(listen, fd, false, text);
+}
+
+/* A socket file that nobody listens on is left over from a crash. */
+static int remove_stale(const char *path, const struct sockaddr_un *address)
+{
+    struct stat status;
+    int probe CLEANUP(cleanup_fd) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    if (lstat(path, &status) < 0)
+        return 0;
+    if (!S_ISSOCK(status.st_mode))
+        return -EEXIST;
+    if (probe < 0 || connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno != ECONNREFUSED)
+        return -EADDRINUSE;
+    return unlink(path) < 0 ? -errno : 0;
+}
+
+static int bind_unix(const char *path, unsigned mode, int *ret_fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd CLEANUP(cleanup_fd) = -1;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int r = remove_stale(path, &address);
+
+    if (r < 0)
+        return r;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    /* Until listen() nobody can connect, so the mode is right before it matters. */
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0)
+        return -errno;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static int open_unix(struct listen *listen, const char *path, unsigned mode, struct err *err)
+{
+    char text[128];
+    int fd = -1;
+    int r = bind_unix(path, mode, &fd);
+
+    if (r < 0)
+        return err_set(err, r, "listen.unix: cannot listen on %s: %s", path,
+                       r == -EEXIST       ? "there is a file of that name that is no socket"
+                       : r == -EADDRINUSE ? "another program listens on it"
+                                          : strerror(-r));
+    listen->unix_path = strdup(path);
+    snprintf(text, sizeof(text), "unix:%.120s", path);
+    return add_listener(listen, fd, true, text);
+}
+
+int listen_new(struct event_base *base, const struct conf *conf, struct metrics_shard *metrics, const struct listen_hooks *hooks,
+               struct listen **ret_listen, struct err *err)
+{
+    struct listen *listen = calloc(1, sizeof(*listen));
+    int r = 0;
+
+    if (!listen)
+        return err_set(err, -ENOMEM, "no memory");
+    listen->base = base;
+    listen->conf = conf;
+    listen->metrics = metrics;
+    listen->hooks = *hooks;
+    for (char *const *item = conf->listen_tcp.items; *item && r == 0; item++)
+        r = open_tcp(listen, *item, err);
+    if (r == 0 && conf->listen_unix[0] != '\0')
+        r = open_unix(listen, conf->listen_unix, conf->listen_unix_mode, err);
+    if (r == 0 && listen->count == 0)
+        r = err_set(err, -EADDRNOTAVAIL, "listen: nothing to listen on; set listen.tcp or listen.unix");
+    if (r < 0) {
+        listen_free(listen);
+        return r;
+    }
+    *ret_listen = listen;
+    return 0;
+}
+
+struct listen *listen_free(struct listen *listen)
+{
+    if (!listen)
+        return NULL;
+    for (unsigned i = 0; i < listen->count; i++) {
+        struct listener *listener = &listen->listeners[i];
+
+        if (listener->event)
+            event_free(listener->event);
+        if (listener->pause)
+            event_free(listener->pause);
+        (void)close(listener->fd);
+    }
+    if (listen->unix_path)
+        (void)unlink(listen->unix_path);
+    free(listen->unix_path);
+    free(listen);
+    return NULL;
+}
+
+void listen_describe(const struct listen *listen, char *text, size_t text_bytes)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (unsigned i = 0; i < listen->count && used + 1 < text_bytes; i++) {
+        int n = snprintf(text + used, text_bytes - used, "%s%s", i > 0 ? " " : "", listen->listeners[i].text);
+
+        used += n > 0 ? (size_t)n : 0;
+    }
+}

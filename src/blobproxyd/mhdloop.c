@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* A libmicrohttpd daemon under libevent. */
+#include "mhdloop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Turns of MHD_run() in a row before other events of the loop get theirs. */
+#define RUNS_IN_A_ROW 8
+
+struct mhdloop {
+    struct MHD_Daemon *daemon;
+    struct event *readable; /* MHD's epoll descriptor */
+    struct event *timer;    /* armed with what MHD_get_timeout() answers; activated by hand for a kick */
+};
+
+static void mhdloop_run(evutil_socket_t fd, short what, void *arg)
+{
+    struct mhdloop *loop = arg;
+    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+
+    (void)fd;
+    (void)what;
+    for (int runs = 0; runs < RUNS_IN_A_ROW; runs++) {
+        MHD_run(loop->daemon);
+        if (MHD_get_timeout(loop->daemon, &timeout_ms) != MHD_YES) {
+            event_del(loop->timer);
+            return;
+        }
+        if (timeout_ms != 0)
+            break;
+    }
+    if (timeout_ms == 0) {
+        event_active(loop->timer, EV_TIMEOUT, 0);
+        return;
+    }
+    struct timeval delay = {(time_t)(timeout_ms / 1000), (suseconds_t)(timeout_ms % 1000 * 1000)};
+    event_add(loop->timer, &delay);
+}
+
+int mhdloop_new(struct event_base *base, struct MHD_Daemon *daemon, struct mhdloop **ret_loop)
+{
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    struct mhdloop *loop = calloc(1, sizeof(*loop));
+
+    if (!loop || !info) {
+        free(loop);
+        return -ENOMEM;
+    }
+    loop->daemon = daemon;
+    loop->readable = event_new(base, info->epoll_fd, EV_READ | EV_PERSIST, mhdloop_run, loop);
+    loop->timer = evtimer_new(base, mhdloop_run, loop);
+    if (!loop->readable || !loop->timer || event_add(loop->readable, NULL) < 0) {
+        mhdloop_free(loop);
+        return -ENOMEM;
+    }
+    *ret_loop = loop;
+    return 0;
+}
+
+void mhdloop_kick(struct mhdloop *loop)
+{
+    event_active(loop->timer, EV_TIMEOUT, 0);
+}
+
+struct mhdloop *mhdloop_free(struct mhdloop *loop)
+{
+    if (!loop)
+        return NULL;
+    if (loop->readable)
+        event_free(loop->readable);
+    if (loop->timer)
+        event_free(loop->timer);
+    free(loop);
+    return NULL;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+/* A shard: listen -> shard -> door -> front -> exchange -> channel, and back, all on one thread. */
+#include "shard.h"
+
+#include "door.h"
+#include "exchange.h"
+#include "front.h"
+
+#include "../lib/clock.h"
+#include "../lib/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#define SWEEP_MS 250
+#define RECONNECT_MIN_MS 20u
+#define RECONNECT_MAX_MS 1000u
+
+/* What other threads ask of a shard: the only lock is around this list. */
+enum order_kind { ORDER_CONNECTION, ORDER_DRAIN, ORDER_STOP };
+
+struct order {
+    enum order_kind kind;
+    int socket;
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    STAILQ_ENTRY(order) link;
+};
+
+struct shard {
+    struct shard_config config;
+    pthread_t thread;
+    struct event_base *base;
+    struct event *inbox_event, *sweep_event;
+    struct exchange_env env;
+    struct front *front;
+    struct door *door;
+    bool is_draining;
+    unsigned cut;
+
+    pthread_mutex_t inbox_lock;
+    STAILQ_HEAD(, order) inbox;
+    int inbox_fd;
+
+    atomic_bool is_channel_up, is_drained;
+    atomic_uint connections;
+};
+
+/* ---- connections ---- */
+
+static void connection_closed(void *arg)
+{
+    struct shard *shard = arg;
+
+    atomic_fetch_sub_explicit(&shard->connections, 1, memory_order_relaxed);
+}
+
+static void connection_enters(void *arg, int socket, const struct sockaddr *address, socklen_t address_len)
+{
+    struct shard *shard = arg;
+
+    if (front_add(shard->front, socket, address, address_len) < 0)
+        connection_closed(shard);
+}
+
+static void take_connection(struct shard *shard, const struct order *order)
+{
+    if (shard->is_draining || door_add(shard->door, order->socket, (const struct sockaddr *)&order->address, order->address_len) < 0) {
+        (void)close(order->socket);
+        connection_closed(shard);
+    }
+}
+
+/* ---- orders ---- */
+
+static void publish_drained(struct shard *shard)
+{
+    bool is_drained = shard->is_draining && front_exchanges(shard->front) == 0;
+
+    if (is_drained && !atomic_exchange(&shard->is_drained, true))
+        shard->config.changed(shard->config.arg);
+}
+
+static void obey(struct shard *shard, const struct order *order)
+{
+    switch (order->kind) {
+    case ORDER_CONNECTION:
+        take_connection(shard, order);
+        break;
+    case ORDER_DRAIN:
+        shard->is_draining = true;
+        door_drain(shard->door);
+        front_drain(shard->front);
+        publish_drained(shard);
+        break;
+    case ORDER_STOP:
+        event_base_loopbreak(shard->base);
+        break;
+    }
+}
+
+static void inbox_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct shard *shard = arg;
+    eventfd_t count;
+    STAILQ_HEAD(, order) orders = STAILQ_HEAD_INITIALIZER(orders);
+
+    (void)what;
+    (void)eventfd_read(fd, &count);
+    pthread_mutex_lock(&shard->inbox_lock);
+    STAILQ_CONCAT(&orders, &shard->inbox);
+    pthread_mutex_unlock(&shard->inbox_lock);
+    while (!STAILQ_EMPTY(&orders)) {
+        struct order *order = STAILQ_FIRST(&orders);
+
+        STAILQ_REMOVE_HEAD(&orders, link);
+        obey(shard, order);
+        free(order);
+    }
+}
+
+static int shard_order(struct shard *shard, const struct order *order)
+{
+    struct order *copy = malloc(sizeof(*copy));
+
+    if (!copy)
+        return -ENOMEM;
+    *copy = *order;
+    pthread_mutex_lock(&shard->inbox_lock);
+    STAILQ_INSERT_TAIL(&shard->inbox, copy, link);
+    pthread_mutex_unlock(&shard->inbox_lock);
+    (void)eventfd_write(shard->inbox_fd, 1);
+    return 0;
+}
+
+/* ---- channel and sweep ---- */
+
+static void channel_changed(void *owner, enum channel_state state, const char *reason)
+{
+    struct shard *shard = owner;
+    char number[12];
+    struct log_field field = {"shard", number};
+
+    snprintf(number, sizeof(number), "%u", shard->config.number);
+    atomic_store(&shard->is_channel_up, state == CHANNEL_UP);
+    metrics_set(shard->config.metrics, METRIC_CHANNEL_UP, state == CHANNEL_UP);
+    if (state == CHANNEL_UP)
+        log_event(LOG_LEVEL_NOTICE, "channel-up", &field, 1, "the channel to the host is open");
+    else if (shard->env.channel && shard->env.channel->counters.opens > 0)
+        log_event(LOG_LEVEL_WARNING, "channel-lost", &field, 1, "%s; trying again", reason);
+    else /* the host may still be starting */
+        log_event(LOG_LEVEL_INFO, "channel-waiting", &field, 1, "%s; trying again", reason);
+    if (state == CHANNEL_DOWN)
+        exchange_env_pump(&shard->env);
+    shard->config.changed(shard->config.arg);
+}
+
+static void publish_figures(struct shard *shard)
+{
+    struct metrics_shard *metrics = shard->config.metrics;
+    struct slots_figures figures = slots_figures(shard->env.slots);
+    const struct channel_counters *counters = &shard->env.channel->counters;
+
+    metrics_set(metrics, METRIC_SLOTS_SMALL, figures.total[SLOT_SMALL]);
+    metrics_set(metrics, METRIC_SLOTS_LARGE, figures.total[SLOT_LARGE]);
+    metrics_set(metrics, METRIC_SLOTS_SMALL_USED, figures.used[SLOT_SMALL]);
+    metrics_set(metrics, METRIC_SLOTS_LARGE_USED, figures.used[SLOT_LARGE]);
+    metrics_set(metrics, METRIC_SLOTS_QUARANTINED, figures.quarantined);
+    metrics_set(metrics, METRIC_SLOTS_WAITING, figures.waiting[SLOT_SMALL] + figures.waiting[SLOT_LARGE]);
+    metrics_set(metrics, METRIC_TRANSFERS, counters->in_flight);
+    metrics_set(metrics, METRIC_CHANNEL_OPENS, counters->opens);
+    metrics_set(metrics, METRIC_ERROR_CHANNEL_PROTOCOL, counters->protocol_errors);
+    metrics_set(metrics, METRIC_CONNECTIONS_OPEN, atomic_load_explicit(&shard->connections, memory_order_relaxed));
+}
+
+static void sweep(evutil_socket_t fd, short what, void *arg)
+{
+    struct shard *shard = arg;
+    uint64_t now_us = clock_mono_us();
+
+    (void)fd;
+    (void)what;
+    exchange_env_pump(&shard->env);
+    door_sweep(shard->door, now_us);
+    front_sweep(shard->front, now_us);
+    publish_figures(shard);
+    publish_drained(shard);
+}
+
+/* ---- life ---- */
+
+static uint32_t share_of(uint32_t total, const struct shard_config *config)
+{
+    return total / config->count + (config->number < total % config->count);
+}
+
+static int open_channel(struct shard *shard)
+{
+    const struct conf *conf = shard->config.conf;
+    struct channel_emulated_config config = {
+        .socket_path = conf->channel_socket,
+        .ring_bytes = conf->channel_ring_bytes,
+        .geometry = {.count = {share_of(conf->slots_small, &shard->config), share_of(conf->slots_large, &shard->config)},
+                     .data_bytes = {SLOT_SMALL_DATA_BYTES, conf->slots_large_bytes}},
+        .reconnect_min_ms = RECONNECT_MIN_MS,
+        .reconnect_max_ms = RECONNECT_MAX_MS,
+    };
+    struct channel_listener listener = {channel_changed, shard};
+    int r = slots_new(shard->base, &config.geometry, &shard->env.slots);
+
+    return r < 0 ? r : channel_emulated_open(shard->base, &config, shard->env.slots, &listener, &shard->env.channel);
+}
+
+static int open_front(struct shard *shard)
+{
+    struct front_hooks front_hooks = {connection_closed, shard};
+    struct door_hooks door_hooks = {connection_enters, connection_closed, shard};
+    int r = front_new(shard->base, &shard->env, &front_hooks, &shard->front);
+
+    return r < 0 ? r : door_new(shard->base, shard->config.conf, shard->config.metrics, &door_hooks, &shard->door);
+}
+
+static int open_loop(struct shard *shard)
+{
+    struct timeval period = {0, SWEEP_MS * 1000};
+
+    shard->inbox_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    shard->base = event_base_new();
+    if (shard->inbox_fd < 0 || !shard->base)
+        return -ENOMEM;
+    shard->inbox_event = event_new(shard->base, shard->inbox_fd, EV_READ | EV_PERSIST, inbox_readable, shard);
+    shard->sweep_event = event_new(shard->base, -1, EV_PERSIST, sweep, shard);
+    if (!shard->inbox_event || !shard->sweep_event || event_add(shard->inbox_event, NULL) < 0 ||
+        event_add(shard->sweep_event, &period) < 0)
+        return -ENOMEM;
+    return 0;
+}
+
+static void shard_close(struct shard *shard)
+{
+    shard->door = door_free(shard->door);
+    shard->cut = front_free(shard->front);
+    if (shard->env.channel)
+        channel_close(shard->env.channel);
+    if (shard->env.slots)
+        slots_free(shard->env.slots);
+    exchange_env_done(&shard->env);
+    while (!STAILQ_EMPTY(&shard->inbox)) {
+        struct order *order = STAILQ_FIRST(&shard->inbox);
+
+        STAILQ_REMOVE_HEAD(&shard->inbox, link);
+        if (order->kind == ORDER_CONNECTION)
+            (void)close(order->socket);
+        free(order);
+    }
+    if (shard->inbox_event)
+        event_free(shard->inbox_event);
+    if (shard->sweep_event)
+        event_free(shard->sweep_event);
+    if (shard->base)
+        event_base_free(shard->base);
+    if (shard->inbox_fd >= 0)
+        (void)close(shard->inbox_fd);
+}
+
+static void *shard_main(void *arg)
+{
+    struct shard *shard = arg;
+
+    event_base_dispatch(shard->base);
+    shard_close(shard);
+    return NULL;
+}
+
+int shard_start(const struct shard_config *config, struct shard **ret_shard, struct err *err)
+{
+    struct shard *shard = calloc(1, sizeof(*shard));
+
+    if (!shard)
+        return err_set(err, -ENOMEM, "shard %u: no memory", config->number);
+    shard->config = *config;
+    pthread_mutex_init(&shard->inbox_lock, NULL);
+    STAILQ_INIT(&shard->inbox);
+    exchange_env_init(&shard->env);
+    shard->env.conf = config->conf;
+    shard->env.metrics = config->metrics;
+    shard->env.hosts.account_suffixes = (const char *const *)config->conf->listen_account_suffixes.items;
+    shard->env.hosts.extra_names = (const char *const *)config->conf->listen_hosts.items;
+    int r = open_loop(shard);
+
+    if (r == 0)
+        r = open_channel(shard);
+    if (r == 0)
+        r = open_front(shard);
+    if (r == 0)
+        r = -pthread_create(&shard->thread, NULL, shard_main, shard);
+    if (r < 0) {
+        shard_close(shard);
+        free(shard);
+        return err_set(err, r, "shard %u cannot start: %s", config->number, strerror(-r));
+    }
+    *ret_shard = shard;
+    return 0;
+}
+
+int shard_give(struct shard *shard, int socket, const struct sockaddr *address, socklen_t address_len)
+{
+    struct order order = {.kind = ORDER_CONNECTION, .socket = socket, .address_len = address_len};
+
+    memcpy(&order.address, address, address_len < sizeof(order.address) ? address_len : sizeof(order.address));
+    atomic_fetch_add_explicit(&shard->connections, 1, memory_order_relaxed);
+    int r = shard_order(shard, &order);
+
+    if (r < 0)
+        connection_closed(shard);
+    return r;
+}
+
+void shard_drain(struct shard *shard)
+{
+    struct order order = {.kind = ORDER_DRAIN};
+
+    if (shard_order(shard, &order) < 0)
+        log_error("no-memory", "shard %u cannot be asked to drain", shard->config.number);
+}
+
+struct shard_state shard_state(const struct shard *shard)
+{
+    return (struct shard_state){
+        .is_channel_up = atomic_load(&shard->is_channel_up),
+        .is_drained = atomic_load(&shard->is_drained),
+        .connections = atomic_load_explicit(&shard->connections, memory_order_relaxed),
+    };
+}
+
+unsigned shard_stop(struct shard *shard)
+{
+    struct order order = {.kind = ORDER_STOP};
+
+    if (!shard)
+        return 0;
+    while (shard_order(shard, &order) < 0)
+        ;
+    pthread_join(shard->thread, NULL);
+    unsigned cut = shard->cut;
+
+    pthread_mutex_destroy(&shard->inbox_lock);
+    free(shard);
+    return cut;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* One shard: a thread with its own loop, HTTP server, channel, slots and timers. Nothing on a request's path leaves it. */
+#ifndef BLOBPROXYD_SHARD_H
+#define BLOBPROXYD_SHARD_H
+
+#include "conf.h"
+#include "metrics.h"
+
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+struct shard;
+
+struct shard_config {
+    unsigned number, count;
+    const struct conf *conf; /* must outlive the shard */
+    struct metrics_shard *metrics;
+    /* Called on the shard's thread when something worth a look by the main thread has changed: channel, drained. */
+    void (*changed)(void *arg);
+    void *arg;
+};
+
+/* Starts the thread. 0, -ENOMEM, -EIO. */
+int shard_start(const struct shard_config *config, struct shard **ret_shard, struct err *err) MUST_CHECK;
+
+/* Hands an accepted, non-blocking socket over. 0 or -ENOMEM (then it is still the caller's). Any thread. */
+int shard_give(struct shard *shard, int socket, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
+
+/* Finish what is in flight, close what is idle. Any thread. */
+void shard_drain(struct shard *shard);
+
+struct shard_state {
+    bool is_channel_up;
+    bool is_drained; /* draining, and no exchange left */
+    unsigned connections;
+};
+struct shard_state shard_state(const struct shard *shard);
+
+/* Cuts what is left, joins the thread, frees. Returns the number of exchanges that were cut. NULL is fine. */
+unsigned shard_stop(struct shard *shard);
+
+#endif

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* A read that is larger than a slot: fetched in parts pinned by ETag, several in flight, handed on in order.
+ *
+ * - One part at least is always under way or waiting for a slot; more are begun only while slots are free and nobody waits, so a
+ *   slow reader holds no more than its window and none when others are in need.
+ * - Anything but exactly the bytes asked for (the blob has changed, the host failed) ends the stream: the connection is cut, the
+ *   body is never mixed and never ended cleanly short.
+ * - A part lost with its channel is asked for again: reads are safe to repeat. */
+#include "exchange_internal.h"
+
+#include "../lib/vmbus/vsp_status.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PART_ATTEMPTS_MAX 5u
+
+enum part_state { PART_UNUSED, PART_SLOT, PART_HOST, PART_READY };
+
+struct part {
+    struct split *split;
+    enum part_state state;
+    unsigned attempts;
+    uint64_t first, bytes; /* first: in the blob */
+    uint64_t taken;        /* handed on */
+    struct slot *slot;
+    struct slot_waiter waiter;
+    struct submission submission;
+};
+
+struct split {
+    struct exchange *x;
+    char *etag; /* owned */
+    uint64_t next_first, end; /* in the blob: next byte to ask for, and the byte behind the last */
+    uint32_t part_bytes;
+    unsigned oldest, count; /* parts[] is a ring */
+    bool is_broken;
+    struct buf head_bytes;
+    struct head head;
+    struct part parts[SPLIT_WINDOW];
+};
+
+static void part_send(struct part *part);
+
+static void split_break(struct split *split, enum metric kind, const char *why)
+{
+    char request_id[AZURE_REQUEST_ID_BYTES];
+
+    if (split->is_broken)
+        return;
+    split->is_broken = true;
+    azure_guid_text(split->x->guid, request_id);
+    struct log_field field = {"transfer", request_id};
+
+    log_event(LOG_LEVEL_WARNING, "stream-broken", &field, 1, "%s", why);
+    metrics_add(split->x->env->metrics, kind, 1);
+    exchange_wake(split->x);
+}
+
+static void part_slot_ready(struct slot_waiter *waiter, struct slot *slot)
+{
+    struct part *part = waiter->owner;
+
+    part->slot = slot;
+    part_send(part);
+}
+
+static void part_wait(struct part *part)
+{
+    part->state = PART_SLOT;
+    part->waiter.class = SLOT_LARGE;
+    part->waiter.ready = part_slot_ready;
+    part->waiter.owner = part;
+    slots_wait(part->split->x->env->slots, &part->waiter);
+}
+
+static void part_again(struct part *part)
+{
+    struct exchange_env *env = part->split->x->env;
+
+    slots_put(part->slot, env->slots);
+    part->slot = NULL;
+    if (part->attempts >= PART_ATTEMPTS_MAX)
+        split_break(part->split, METRIC_ERROR_CHANNEL_LOST, "the channel was lost too often during one download");
+    else
+        part_wait(part);
+}
+
+/* Is the answer exactly the part that was asked for? */
+static bool part_is_right(struct part *part)
+{
+    struct split *split = part->split;
+    uint64_t body_bytes;
+    unsigned long long first, last;
+
+    if (exchange_open_response(part->slot, &split->head_bytes, &split->head, &body_bytes) < 0)
+        return false;
+    struct slice range = head_value(&split->head, "Content-Range");
+
+    return split->head.status == 206 && body_bytes == part->bytes && range.bytes &&
+           sscanf(range.bytes, "bytes %llu-%llu/", &first, &last) == 2 && first == part->first &&
+           last == part->first + part->bytes - 1;
+}
+
+static void part_completed(struct transfer *transfer, int result)
+{
+    struct part *part = transfer->owner;
+    struct split *split = part->split;
+
+    exchange_transfer_ended(split->x->env, transfer, result);
+    if (result < 0) {
+        part_again(part);
+        return;
+    }
+    part->state = PART_READY;
+    if (transfer->status != VSP_STATUS_OK || !part_is_right(part)) {
+        split_break(split, METRIC_ERROR_BLOB_CHANGED, "a part of a download is not what was asked for: the blob has changed or the host failed");
+        return;
+    }
+    if (part == &split->parts[split->oldest])
+        exchange_wake(split->x);
+}
+
+static void part_submit_failed(struct submission *submission)
+{
+    struct part *part = (struct part *)((char *)submission - offsetof(struct part, submission));
+
+    part_again(part);
+}
+
+static void part_send(struct part *part)
+{
+    struct exchange *x = part->split->x;
+    struct exchange_shape shape = {.kind = SHAPE_RANGE,
+                                   .first = part->first,
+                                   .last = part->first + part->bytes - 1,
+                                   .etag = slice_of(part->split->etag)};
+
+    part->state = PART_HOST;
+    part->attempts++;
+    if (exchange_compose(x, part->slot, &shape) < 0) {
+        split_break(part->split, METRIC_ERROR_INTERNAL, "the head of a part does not fit a transfer");
+        return;
+    }
+    part->slot->transfer.done = part_completed;
+    part->slot->transfer.owner = part;
+    part->submission.transfer = &part->slot->transfer;
+    part->submission.failed = part_submit_failed;
+    if (exchange_env_submit(x->env, &part->submission) < 0)
+        part_again(part);
+}
+
+/* Begins parts as far as the window, the blob and the free slots allow. */
+static void split_fill(struct split *split)
+{
+    while (split->count < SPLIT_WINDOW && split->next_first < split->end && !split->is_broken) {
+        struct slot *slot = slots_take(split->x->env->slots, SLOT_LARGE);
+
+        if (!slot && split->count > 0)
+            return;
+        struct part *part = &split->parts[(split->oldest + split->count) % SPLIT_WINDOW];
+        uint64_t left = split->end - split->next_first;
+
+        memset(part, 0, sizeof(*part));
+        part->split = split;
+        part->slot = slot;
+        part->first = split->next_first;
+        part->bytes = left < split->part_bytes ? left : split->part_bytes;
+        split->next_first += part->bytes;
+        split->count++;
+        if (slot)
+            part_send(part);
+        else
+            part_wait(part);
+    }
+}
+
+/* Where in the blob the answer's body begins: a 206 says so in its Content-Range. */
+static int body_first(const struct head *response, uint64_t *ret_first)
+{
+    struct slice range = head_value(response, "Content-Range");
+    unsigned long long first;
+
+    if (response->status == 200) {
+        *ret_first = 0;
+        return 0;
+    }
+    if (response->status != 206 || !range.bytes || sscanf(range.bytes, "bytes %llu-", &first) != 1)
+        return -EBADMSG;
+    *ret_first = first;
+    return 0;
+}
+
+int split_begin(struct exchange *x, uint64_t body_bytes)
+{
+    struct slice etag = head_value(&x->response, "ETag");
+    uint64_t first;
+
+    if (!etag.bytes || etag.len == 0 || body_first(&x->response, &first) < 0)
+        return -EBADMSG;
+    struct split *split = calloc(1, sizeof(*split));
+
+    if (!split)
+        return -ENOMEM;
+    buf_init(&split->head_bytes, LIMIT_SLOT_RESPONSE_BYTES + 1);
+    split->etag = strndup(etag.bytes, etag.len);
+    if (!split->etag) {
+        free(split);
+        return -ENOMEM;
+    }
+    split->x = x;
+    split->next_first = first;
+    split->end = first + body_bytes;
+    split->part_bytes = x->env->conf->slots_large_bytes;
+    x->split = split;
+    x->answer_bytes = body_bytes;
+    x->answer_body = NULL;
+    split_fill(split);
+    return 0;
+}
+
+ssize_t split_read(struct split *split, char *bytes, size_t max)
+{
+    struct part *part = &split->parts[split->oldest];
+
+    if (split->is_broken)
+        return -EIO;
+    if (split->count == 0 || part->state != PART_READY)
+        return 0;
+    uint64_t left = part->bytes - part->taken;
+    size_t n = left < max ? (size_t)left : max;
+
+    memcpy(bytes, part->slot->data + part->taken, n);
+    part->taken += n;
+    if (part->taken == part->bytes) {
+        slots_put(part->slot, split->x->env->slots);
+        part->slot = NULL;
+        part->state = PART_UNUSED;
+        split->oldest = (split->oldest + 1) % SPLIT_WINDOW;
+        split->count--;
+        split_fill(split);
+    }
+    return (ssize_t)n;
+}
+
+struct split *split_free(struct split *split)
+{
+    if (!split)
+        return NULL;
+    struct exchange_env *env = split->x->env;
+
+    for (unsigned i = 0; i < SPLIT_WINDOW; i++) {
+        struct part *part = &split->parts[i];
+
+        slots_cancel(env->slots, &part->waiter);
+        exchange_env_cancel(env, &part->submission);
+        if (part->slot)
+            slots_abandon(part->slot, env->slots);
+    }
+    buf_free(&split->head_bytes);
+    free(split->etag);
+    free(split);
+    return NULL;
+}

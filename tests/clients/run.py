@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs every client's scenario against blobproxyd: path style, host style and through the Unix socket.
+
+CLIENT_PYTHON  a Python that has the Python SDK (default: this one)
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "system"))
+
+from harness import Daemon  # noqa: E402
+
+PYTHON = os.environ.get("CLIENT_PYTHON", sys.executable)
+LIMIT_S = 240
+
+
+def can(*command):
+    return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def clients():
+    """(name, command or None, why not)"""
+    has_js = can("node", "-e", "") and (HERE / "js/node_modules/@azure/storage-blob").is_dir()
+    has_python = can(PYTHON, "-c", "import azure.storage.blob")
+    return [
+        ("JavaScript SDK", ["node", HERE / "js/scenario.mjs"] if has_js else None, "node or its packages are missing"),
+        ("Python SDK", [PYTHON, HERE / "python/scenario.py"] if has_python else None, "the azure-storage-blob package is missing"),
+        ("curl", [HERE / "curl/scenario.sh"], ""),
+        ("rclone", [HERE / "rclone/scenario.sh"], ""),
+    ]
+
+
+def ways(daemon):
+    """(name, environment)"""
+    account = "devstoreaccount1"
+    path_style = f"http://127.0.0.1:{daemon.port}/{account}"
+    return [
+        ("path style", {"BLOB_ENDPOINT": path_style}),
+        ("host style", {"BLOB_ENDPOINT": f"http://{account}.blob.localhost:{daemon.port}"}),
+        ("Unix socket", {"BLOB_ENDPOINT": path_style, "BLOB_SOCKET": daemon.unix}),
+    ]
+
+
+def run(command, environment):
+    """(passed, failed, skipped)"""
+    try:
+        result = subprocess.run(
+            command, env={**os.environ, "PYTHON": PYTHON, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+        output, code = result.stdout, result.returncode
+    except subprocess.TimeoutExpired as error:
+        output, code = (error.stdout or b"").decode(errors="replace") + f"\nnot ok - it did not end within {LIMIT_S} s\n", 1
+    print(output, end="", flush=True)
+    found = re.search(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?\s*\Z", output, re.MULTILINE)
+    if not found:
+        return 0, 1, 0
+    passed, failed, skipped = (int(number or 0) for number in found.groups())
+    return passed, failed + (code != 0 and failed == 0), skipped
+
+
+def port():
+    """10000 when nobody has it, because connection strings for development mean that port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", 10000))
+        except OSError:
+            return None
+    return 10000
+
+
+def main():
+    totals = [0, 0, 0]
+    with Daemon(port=port()) as daemon:
+        for client, command, reason in clients():
+            for way, environment in ways(daemon):
+                print(f"## {client}, {way}", flush=True)
+                if command:
+                    counts = run(command, environment)
+                else:
+                    counts = 0, 0, 1
+                    print(f"ok - {client}, {way} # SKIP {reason}")
+                totals = [total + count for total, count in zip(totals, counts)]
+        try:
+            daemon.wait_idle()
+            totals[0] += 1
+            print("ok - no client left anything busy")
+        except AssertionError as error:
+            totals[1] += 1
+            print(f"not ok - no client left anything busy: {error}")
+    print(f"{totals[0]} passed, {totals[1]} failed" + (f", {totals[2]} skipped" if totals[2] else ""))
+    return 1 if totals[1] or not totals[0] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

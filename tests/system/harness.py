@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""Starts the programs under test on free ports in a directory of their own, and stops them, watching exit code and output."""
+
+import base64
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+import rawhttp
+from tap import equal, finish, note, skip, step  # noqa: F401 - the test programs take them from here
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BLOBPROXY_BUILD", ROOT / "build")).resolve()
+DEADLINE_S = 30
+POLL_S = 0.02
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+def wait_for(condition, what, deadline_s=DEADLINE_S):
+    """Asks until the condition holds; returns its value."""
+    end = time.monotonic() + deadline_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < end, f"no {what} within {deadline_s} s"
+        time.sleep(POLL_S)
+
+
+def children(pid):
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(entry.parent.name))
+    return found
+
+
+class Program:
+    """One process, its output in a file."""
+
+    def __init__(self, name, arguments, directory):
+        self.name = name
+        self.log = pathlib.Path(directory) / f"{name}-{time.monotonic_ns()}.log"
+        with open(self.log, "wb") as output:
+            command = [str(BUILD / name), *map(str, arguments)]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        self.pid = self.process.pid
+
+    def output(self):
+        return self.log.read_text(errors="replace")
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def wait(self, timeout_s=DEADLINE_S):
+        try:
+            return self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f"{self.name} still runs after {timeout_s} s") from error
+
+    def stop(self, number=signal.SIGTERM, timeout_s=45):
+        """Sends the signal, unless it has ended; returns the exit code (negative: killed by a signal)."""
+        if self.is_running():
+            self.process.send_signal(number)
+        return self.wait(timeout_s)
+
+    def end_at_all_costs(self):
+        if self.is_running():
+            self.process.kill()
+            self.process.wait()
+
+
+class Host(Program):
+    """A blobhostd of its own, for blobproxyd without --emulated."""
+
+    def __init__(self, directory, store="store"):
+        self.socket = str(pathlib.Path(directory) / "bus.sock")
+        arguments = ["--socket", self.socket, "--store", pathlib.Path(directory) / store, "--development-account"]
+        super().__init__("blobhostd", arguments, directory)
+
+
+class Daemon:
+    """blobproxyd, ready. As a context it is stopped at the end and must then have ended with 0 and without a secret said."""
+
+    def __init__(self, config="", arguments=(), is_emulated=True, port=None):
+        self.directory = tempfile.mkdtemp(prefix="blobproxy-test-")
+        self.config, self.arguments, self.is_emulated = config, arguments, is_emulated
+        self.port, self.metrics_port = port or free_port(), free_port()
+        self.address = ("127.0.0.1", self.port)
+        self.unix = self.directory + "/blob.sock"
+        self.programs = []
+        self.wanted_exit = 0
+        self.proxy = None
+        self.host = None
+
+    def __enter__(self):
+        try:
+            if not self.is_emulated:
+                self.start_host()
+            self.start()
+            self.wait_ready()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind, *_):
+        failures = []
+        try:
+            if self.proxy.is_running():
+                code = self.proxy.stop()
+                if code != self.wanted_exit:
+                    failures.append(f"blobproxyd ended with {code}, not {self.wanted_exit}")
+            failures += self.secrets_said() + self.sanitizer_reports()
+        finally:
+            shown = "".join(program.output()[-3000:] for program in self.programs) if kind or failures else ""
+            self._end()
+        for line in shown.splitlines():
+            note("log: " + line)
+        assert not failures or kind, "; ".join(failures)
+
+    def _end(self):
+        for program in self.programs:
+            program.end_at_all_costs()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def start_host(self):
+        self.host = Host(self.directory)
+        self.programs.append(self.host)
+        wait_for(lambda: os.path.exists(self.host.socket), "bus socket")
+
+    def start(self):
+        config = pathlib.Path(self.directory) / "blobproxyd.conf"
+        text = self.config
+        if not self.is_emulated:
+            text += f"\n[channel]\nsocket = {self.directory}/bus.sock\n[accounts]\ndevelopment = yes\n"
+        config.write_text(text)
+        arguments = ["--config", config, "--listen", f"127.0.0.1:{self.port}"]
+        if has_ipv6():
+            arguments += ["--listen", f"[::1]:{self.port}"]
+        arguments += ["--listen-unix", self.unix, "--metrics", f"127.0.0.1:{self.metrics_port}", *self.arguments]
+        if self.is_emulated:
+            arguments.append(f"--emulated={self.directory}/data")
+        self.proxy = Program("blobproxyd", arguments, self.directory)
+        self.programs.append(self.proxy)
+
+    def wait_ready(self):
+        def is_ready():
+            assert self.proxy.is_running(), f"blobproxyd ended: {self.proxy.output()[-2000:]}"
+            return self.admin_status("/readyz") == 200
+
+        wait_for(is_ready, "readiness")
+
+    def admin(self, path, method="GET"):
+        data = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
+        return rawhttp.one(("127.0.0.1", self.metrics_port), data, method)
+
+    def admin_status(self, path):
+        """The status, or 0 when nobody answers."""
+        try:
+            return self.admin(path).status
+        except (OSError, rawhttp.Closed):
+            return 0
+
+    def metrics(self):
+        """{'name{labels}': value}"""
+        text = self.admin("/metrics").must_be(200).body.decode()
+        rows = (re.fullmatch(r"([^ #]\S*(?:\{[^}]*\})?) (\S+)", line) for line in text.splitlines())
+        return {row.group(1): float(row.group(2)) for row in rows if row}
+
+    def metric(self, name):
+        return self.metrics()[name]
+
+    def wait_idle(self):
+        """No slot in use, no exchange under way."""
+        names = ('blobproxy_slots_used{class="small"}', 'blobproxy_slots_used{class="large"}', "blobproxy_exchanges_in_flight",
+                 "blobproxy_transfers_in_flight")
+
+        def is_idle():
+            now = self.metrics()
+            return all(now[name] == 0 for name in names)
+
+        try:
+            wait_for(is_idle, "idle state")
+        except AssertionError as error:
+            now = self.metrics()
+            raise AssertionError(f"{error}: " + ", ".join(f"{name} {now[name]:g}" for name in names)) from None
+
+    def host_pid(self):
+        """Of the blobhostd that serves: our own, or the one that blobproxyd started; None when there is none now."""
+        if self.host:
+            return self.host.pid
+        found = children(self.proxy.pid)
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
+    def exchange(self, data, method="GET"):
+        return rawhttp.one(self.address, data, method)
+
+    def make_container(self, name="box"):
+        self.exchange(rawhttp.request("PUT", f"/{name}?restype=container"), "PUT").must_be(201)
+
+    def upload(self, target, data, block_bytes=4 << 20):
+        """In blocks, so that no size is too much for a slot."""
+        ids = [base64.b64encode(b"%08d" % number).decode() for number in range(0, len(data), block_bytes)]
+        with rawhttp.Connection(self.address) as connection:
+            for number, block_id in enumerate(ids):
+                block = data[number * block_bytes : (number + 1) * block_bytes]
+                query = f"?comp=block&blockid={urllib.parse.quote(block_id, safe='')}"
+                connection.exchange(rawhttp.request("PUT", target + query, (), block), "PUT").must_be(201)
+            rows = "".join(f"<Latest>{block_id}</Latest>" for block_id in ids)
+            body = f"<BlockList>{rows}</BlockList>".encode()
+            connection.exchange(rawhttp.request("PUT", target + "?comp=blocklist", (), body), "PUT").must_be(201)
+
+    def must_serve(self):
+        """A small write and read succeed."""
+        self.exchange(rawhttp.put_blob("/box/serves", b"yes"), "PUT").must_be(201)
+        equal(self.exchange(rawhttp.request("GET", "/box/serves")).must_be(200).body, b"yes")
+
+    def secrets_said(self):
+        said = []
+        for program in self.programs:
+            text = program.output()
+            patterns = {"the key": re.escape(rawhttp.KEY[:20]), "a SAS": r"sig=(?!redacted)", "a signature": r"SharedKey \w+:[\w+/]{8}"}
+            said += [f"{program.name} said {what}" for what, pattern in patterns.items() if re.search(pattern, text)]
+        return said
+
+    def sanitizer_reports(self):
+        marks = ("AddressSanitizer", "ThreadSanitizer", "LeakSanitizer", "runtime error:", "Assertion")
+        return [f"{program.name}: {mark}" for program in self.programs for mark in marks if mark in program.output()]
