@@ -88,6 +88,7 @@ static int host_start(struct host *host, const struct options *options, struct e
     rc = service_new(host->store, host->accounts, &host->service);
     if (rc < 0)
         return err_set(err, rc, "cannot start the service: %s", strerror(-rc));
+    service_compute_md5(host->service, !options->no_content_md5);
     return vsp_start(options->socket_path, service_executor(host->service), NULL, &host->vsp, err);
 }
 

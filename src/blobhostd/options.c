@@ -19,6 +19,7 @@ const char options_help[] =
     "  --accounts FILE        accounts and keys, \"NAME BASE64KEY [BASE64KEY2]\" a line\n"
     "  --development-account  also serve devstoreaccount1 with its well-known key (default without --accounts)\n"
     "  --sync                 fsync before a write is acknowledged\n"
+    "  --no-content-md5       store no MD5 of an upload that carries none: saves its computing\n"
     "  --log-level LEVEL      error, warning, notice (default), info or debug\n"
     "  --exit-with-parent     end when the parent process ends\n"
     "  --parent-fd N          end when the other end of descriptor N is closed\n"
@@ -31,6 +32,7 @@ enum option_code {
     OPTION_ACCOUNTS,
     OPTION_DEVELOPMENT_ACCOUNT,
     OPTION_SYNC,
+    OPTION_NO_CONTENT_MD5,
     OPTION_LOG_LEVEL,
     OPTION_EXIT_WITH_PARENT,
     OPTION_PARENT_FD,
@@ -44,6 +46,7 @@ static const struct option option_table[] = {
     {"accounts", required_argument, NULL, OPTION_ACCOUNTS},
     {"development-account", no_argument, NULL, OPTION_DEVELOPMENT_ACCOUNT},
     {"sync", no_argument, NULL, OPTION_SYNC},
+    {"no-content-md5", no_argument, NULL, OPTION_NO_CONTENT_MD5},
     {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
     {"exit-with-parent", no_argument, NULL, OPTION_EXIT_WITH_PARENT},
     {"parent-fd", required_argument, NULL, OPTION_PARENT_FD},
@@ -83,6 +86,9 @@ static int options_set(struct options *options, int code, const char *value, str
         return 0;
     case OPTION_SYNC:
         options->sync = true;
+        return 0;
+    case OPTION_NO_CONTENT_MD5:
+        options->no_content_md5 = true;
         return 0;
     case OPTION_EXIT_WITH_PARENT:
         options->exit_with_parent = true;

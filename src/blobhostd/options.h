@@ -19,6 +19,7 @@ struct options {
     const char *accounts_path; /* NULL: none */
     bool with_development_account;
     bool sync;
+    bool no_content_md5;
     bool exit_with_parent;
     int parent_fd; /* -1: none */
     enum log_level log_level;

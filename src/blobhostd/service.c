@@ -16,6 +16,7 @@ struct service {
     struct executor executor; /* first: service_executor() gives it out */
     struct store *store;
     const struct accounts *accounts;
+    bool computes_md5;
 };
 
 /* What the operation addresses. */
@@ -234,6 +235,7 @@ static void service_execute(struct executor *self, const struct host_request *re
     call.response = response;
     call.head = request->head;
     call.is_head = slice_equal(request->head->method, SLICE("HEAD"));
+    call.computes_md5 = service->computes_md5;
     call.proof = PROOF_NONE;
     call.is_create_only = call.has_seen_blob = false;
     call.now_us = clock_wall_us();
@@ -251,9 +253,14 @@ int service_new(struct store *store, const struct accounts *accounts, struct ser
 
     if (!service)
         return -ENOMEM;
-    *service = (struct service){.executor = {.execute = service_execute}, .store = store, .accounts = accounts};
+    *service = (struct service){.executor = {.execute = service_execute}, .store = store, .accounts = accounts, .computes_md5 = true};
     *ret_service = service;
     return 0;
+}
+
+void service_compute_md5(struct service *service, bool is_always)
+{
+    service->computes_md5 = is_always;
 }
 
 struct service *service_free(struct service *service)

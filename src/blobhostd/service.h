@@ -11,6 +11,9 @@ struct service;
 
 /* Both are borrowed and must outlive the service. */
 int service_new(struct store *store, const struct accounts *accounts, struct service **ret_service) MUST_CHECK;
+/* Put Blob stores the MD5 of its content even when the request names none (true from the start, as the service does it). */
+void service_compute_md5(struct service *service, bool is_always);
+
 struct service *service_free(struct service *service);
 
 /* Always answers inside execute(). */

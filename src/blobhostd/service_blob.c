@@ -33,14 +33,14 @@ static enum azure_error put_block_blob_prepare(struct call *call, struct put *pu
     properties->type = STORE_BLOCK_BLOB;
     if (!head_find(call->head, "Content-Length"))
         return AZURE_MissingContentLengthHeader;
-    error = digest_verify_body(call, true, &put->digest);
-    if (error)
+    properties->length = call->request->body_bytes;
+    error = digest_verify_body(call, call->computes_md5 || properties->has_md5, &put->digest);
+    if (error || !put->digest.has_md5)
         return error;
     if (properties->has_md5 && memcmp(properties->md5, put->digest.md5, DIGEST_MD5_BYTES) != 0)
         return call_refuse(call, AZURE_Md5Mismatch, "The field is x-ms-blob-content-md5.");
     properties->has_md5 = true;
     memcpy(properties->md5, put->digest.md5, DIGEST_MD5_BYTES);
-    properties->length = call->request->body_bytes;
     return AZURE_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <nettle/base64.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,7 +23,7 @@ static enum azure_error parse_text(struct call *call, const char *name, char *te
     struct slice raw = target_query(call->target.query, name);
 
     text[0] = '\0';
-    if (raw.len > 0 && target_decode(raw, text, text_bytes) < 0)
+    if (raw.len > 0 && target_decode_query(raw, text, text_bytes) < 0)
         return call_refuse(call, AZURE_InvalidQueryParameterValue, "The parameter is %s.", name);
     return AZURE_OK;
 }
@@ -181,12 +182,10 @@ void list_done(struct list *list)
 static void list_end_page_before(struct list *list, const char *name, const char *snapshot)
 {
     list->is_full = true;
-    (void)strncpy(list->from, name, sizeof(list->from) - 1);
-    list->from[sizeof(list->from) - 1] = '\0';
+    (void)snprintf(list->from, sizeof(list->from), "%s", name);
     if (!snapshot)
         snapshot = list->includes & LIST_SNAPSHOTS ? after_snapshots : "";
-    (void)strncpy(list->from_snapshot, snapshot, sizeof(list->from_snapshot) - 1);
-    list->from_snapshot[sizeof(list->from_snapshot) - 1] = '\0';
+    (void)snprintf(list->from_snapshot, sizeof(list->from_snapshot), "%s", snapshot);
 }
 
 bool list_entry_begin(struct list *list, const char *name, const char *snapshot)

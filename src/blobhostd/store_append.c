@@ -171,7 +171,7 @@ static enum azure_error append_commit(struct append *append, struct store_blob *
 
 static enum azure_error append_once(struct append *append, struct store_blob *ret_blob, int *missing, bool *ret_is_stale)
 {
-    bool is_last;
+    bool is_last = false;
     enum azure_error error = append_lock(append, &is_last);
     if (error)
         return error;

@@ -99,7 +99,7 @@ static enum azure_error put_block_in(struct store_write *write, const struct sto
         return AZURE_InvalidBlobOrBlock;
     struct block_key key;
     key_make(&key, place.entry.name_id, id);
-    bool is_found;
+    bool is_found = false;
     struct block_row old = {0};
     error = block_get(write, &key, &is_found, &old);
     if (!error && !is_found)

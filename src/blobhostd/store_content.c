@@ -151,7 +151,7 @@ static enum azure_error data_remove(struct store_write *write, uint64_t id)
 
 enum azure_error store_data_drop(struct store_write *write, uint64_t data_id)
 {
-    bool was_last;
+    bool was_last = false;
     enum azure_error error = give_back(write, data_id, &was_last);
     return error || !was_last ? error : data_remove(write, data_id);
 }
@@ -160,7 +160,7 @@ enum azure_error store_content_drop(struct store_write *write, const struct stor
 {
     if (content->kind == STORE_CONTENT_NONE)
         return AZURE_OK;
-    bool was_last;
+    bool was_last = false;
     enum azure_error error = give_back(write, content->id, &was_last);
     if (error || !was_last)
         return error;

@@ -95,7 +95,7 @@ static enum azure_error map_copy(struct store_write *write, uint64_t from, uint6
 {
     uint64_t offset = 0;
     for (;;) {
-        bool is_found;
+        bool is_found = false;
         struct store_extent extent;
         enum azure_error error = map_first_from(write, from, offset, &is_found, &extent);
         if (error || !is_found)
@@ -151,7 +151,7 @@ static enum azure_error extent_cut(struct store_write *write, uint64_t map_id, c
 enum azure_error store_map_clear(struct store_write *write, uint64_t map_id, uint64_t start, uint64_t end)
 {
     for (;;) {
-        bool is_found;
+        bool is_found = false;
         struct store_extent extent;
         enum azure_error error = map_first_from(write, map_id, start, &is_found, &extent);
         if (error || !is_found || extent.start >= end)

@@ -26,6 +26,7 @@ struct vsp_queue {
     bool is_blocked; /* pending_send_sz is set: the guest signals when it has read */
     bool is_starved; /* the limit of transfers kept packets in the ring */
     bool is_pumping;
+    bool owes_signal; /* to be given when the turn is over: one for all its completions */
     bool is_closed;
     int failed;                            /* first error found while sending an answer */
     uint8_t sealed[VSP_MESSAGE_BYTES_MAX]; /* where responses are composed */
@@ -84,6 +85,9 @@ static void queue_signal(struct vsp_queue *queue)
 {
     const uint64_t one = 1;
 
+    queue->owes_signal = queue->is_pumping;
+    if (queue->is_pumping)
+        return;
     /* Fails only when the counter is full, and then the guest has been signalled already. */
     (void)!write(queue->signal_guest, &one, sizeof(one));
 }
@@ -247,6 +251,8 @@ int vsp_queue_pump(struct vsp_queue *queue)
     queue->is_pumping = true;
     const int rc = queue_turn(queue);
     queue->is_pumping = false;
+    if (queue->owes_signal)
+        queue_signal(queue);
     return rc;
 }
 

@@ -98,6 +98,12 @@ static void client_cut(struct client *client, enum metric kind)
     client_resume(client);
 }
 
+static void client_end_idle(struct client *client)
+{
+    client->is_cut = true;
+    (void)shutdown(client->fd, SHUT_RDWR);
+}
+
 /* ---- one request ---- */
 
 static void *front_target_seen(void *cls, const char *uri, struct MHD_Connection *connection)
@@ -361,16 +367,30 @@ int front_add(struct front *front, int socket, const struct sockaddr *address, s
 
 /* ---- the sweep ---- */
 
+/* Has the client closed, with nothing left to read? libmicrohttpd reads on edges only: an end of stream that came together with
+ * the last bytes is never looked at again. */
+static bool client_has_left(const struct client *client)
+{
+    char byte;
+    ssize_t n = recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 static void watch_fired(evutil_socket_t fd, short what, void *arg)
 {
     struct client *client = arg;
 
     (void)fd;
-    (void)what;
-    if (client->phase == CLIENT_IDLE)
-        client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms * 1000);
-    else if (client->is_suspended)
-        client_cut(client, METRIC_ERROR_CLIENT_GONE);
+    if (what & EV_CLOSED) {
+        if (client->is_suspended)
+            client_cut(client, METRIC_ERROR_CLIENT_GONE);
+    } else if (client->phase == CLIENT_IDLE) {
+        if (client_has_left(client))
+            client_end_idle(client);
+        else
+            client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms * 1000);
+    }
 }
 
 /* Long waits and idle connections get a watch of their own; busy ones never pay for it. */
@@ -378,12 +398,14 @@ static void client_watch(struct client *client)
 {
     short what = client->is_suspended ? EV_CLOSED : EV_READ;
 
-    if (client->watch && event_pending(client->watch, EV_READ | EV_CLOSED, NULL))
+    if (client->watch && event_pending(client->watch, what, NULL))
         return;
-    if (!client->watch)
-        client->watch = event_new(client->front->base, client->fd, EV_ET | what, watch_fired, client);
-    else
+    if (client->watch) {
+        event_del(client->watch);
         event_assign(client->watch, client->front->base, client->fd, EV_ET | what, watch_fired, client);
+    } else {
+        client->watch = event_new(client->front->base, client->fd, EV_ET | what, watch_fired, client);
+    }
     if (client->watch)
         event_add(client->watch, NULL);
 }
@@ -395,8 +417,7 @@ static void client_expire(struct client *client)
         client_cut(client, METRIC_ERROR_HEADER_DEADLINE);
         break;
     case CLIENT_IDLE:
-        client->is_cut = true;
-        (void)shutdown(client->fd, SHUT_RDWR);
+        client_end_idle(client);
         break;
     case CLIENT_BODY:
         client_cut(client, METRIC_ERROR_BODY_DEADLINE);
@@ -425,6 +446,8 @@ void front_sweep(struct front *front, uint64_t now_us)
             client_expire(client);
         else if (client->is_suspended || client->phase == CLIENT_IDLE)
             client_watch(client);
+        else if ((client->phase == CLIENT_BODY || client->phase == CLIENT_HEADER) && client_has_left(client))
+            client_cut(client, METRIC_ERROR_CLIENT_GONE);
     }
 }
 

@@ -82,7 +82,7 @@ static void split_wall(int64_t wall_us, struct tm *ret_tm, int *ret_us)
     *ret_us = (int)rest_us;
 }
 
-void clock_format_http(int64_t wall_us, char *text)
+static void write_http(int64_t wall_us, char *text)
 {
     struct tm tm;
     int us;
@@ -92,6 +92,22 @@ void clock_format_http(int64_t wall_us, char *text)
     (void)snprintf(wide, sizeof(wide), "%.3s, %02d %s %04d %02d:%02d:%02d GMT", day_names[tm.tm_wday], tm.tm_mday,
                    month_names[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
     memcpy(text, wide, CLOCK_HTTP_DATE_BYTES);
+}
+
+void clock_format_http(int64_t wall_us, char *text)
+{
+    /* Every answer has a Date, and thousands of them the same. */
+    static _Thread_local struct {
+        int64_t second;
+        char text[CLOCK_HTTP_DATE_BYTES];
+    } last;
+    int64_t second = wall_us / 1000000 - (wall_us % 1000000 < 0);
+
+    if (last.second != second || last.text[0] == '\0') {
+        write_http(wall_us, last.text);
+        last.second = second;
+    }
+    memcpy(text, last.text, CLOCK_HTTP_DATE_BYTES);
 }
 
 void clock_format_iso(int64_t wall_us, char *text)

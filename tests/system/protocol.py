@@ -5,9 +5,10 @@
 import os
 import stat
 import sys
+import threading
 
 from harness import Daemon, equal, finish, has_ipv6, skip, step
-from rawhttp import ACCOUNT, Connection, one, put_blob, request
+from rawhttp import ACCOUNT, Closed, Connection, one, put_blob, request
 
 MIB = 1 << 20
 
@@ -44,6 +45,34 @@ def persistence_steps(daemon):
             for byte in put_blob("/box/pieces", b"piecemeal"):
                 connection.send(bytes([byte]))
             connection.read_answer("PUT").must_be(201)
+
+
+def keep_reading(daemon, target, fields, count, failures):
+    with Connection(daemon.address) as connection:
+        for number in range(count):
+            try:
+                connection.exchange(request("GET", target, fields)).must_be((200, 206))
+            except (Closed, OSError, AssertionError) as error:
+                failures.append(f"request {number}: {error!r}")
+                return
+
+
+def parallel_steps(daemon):
+    daemon.upload("/box/parallel", os.urandom(12 * MIB))
+    for name, target, fields, count in (
+        ("small reads", "/box/serves", [], 500),
+        ("4 MiB ranges", "/box/parallel", [("x-ms-range", f"bytes={4 * MIB}-{8 * MIB - 1}")], 100),
+    ):
+        with step(f"8 connections in parallel are kept for {count} {name} each"):
+            failures = []
+            arguments = (daemon, target, fields, count, failures)
+            threads = [threading.Thread(target=keep_reading, args=arguments) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            equal(failures, [])
+            equal(daemon.metric('blobproxy_errors_total{kind="client_gone"}'), 0)
 
 
 def continue_steps(daemon):
@@ -108,6 +137,10 @@ def raw_name_steps(daemon):
     with step("query parameters in any order, case and escape"):
         target = "/box?PREFIX=raw-%41lpha&comp=list&restype=container&maxresults=5"
         assert b"<Name>raw-Alpha</Name>" in daemon.exchange(request("GET", target)).must_be(200).body
+    with step("'+' in a query value is a blank, as the service reads it"):
+        daemon.exchange(put_blob("/box/a%20blank/x", b"x"), "PUT").must_be(201)
+        answer = daemon.exchange(request("GET", "/box?restype=container&comp=list&prefix=a+blank/"))
+        assert b"<Name>a blank/x</Name>" in answer.must_be(200).body, answer
     with step("metadata values and repeated reads are byte for byte"):
         value = "".join(chr(code) for code in range(0x21, 0x7F))
         daemon.exchange(put_blob("/box/meta", b"m", [("x-ms-meta-all", value), ("x-ms-meta-a_b", "1")]), "PUT").must_be(201)
@@ -138,6 +171,7 @@ def main():
         daemon.make_container()
         daemon.must_serve()
         persistence_steps(daemon)
+        parallel_steps(daemon)
         continue_steps(daemon)
         body_steps(daemon)
         raw_name_steps(daemon)

@@ -2,6 +2,7 @@
 /* Runs the registered tests one after the other, each in a child process with a time limit. */
 #include <criterion/criterion.h>
 
+#include <stdarg.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,9 +31,15 @@ void tsan_register_suite(const char *suite, struct tsan_options options)
     suites[suite_count++].options = options;
 }
 
-void tsan_failed(const char *file, int line, const char *condition, bool is_fatal)
+void tsan_failed(const char *file, int line, const char *condition, bool is_fatal, const char *format, ...)
 {
-    fprintf(stderr, "%s:%d: %s\n", file, line, condition);
+    char message[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, sizeof(message), format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "%s:%d: %s%s\n", file, line, condition, message);
     __atomic_add_fetch(&failures, 1, __ATOMIC_RELAXED);
     if (is_fatal)
         _exit(1);

@@ -34,6 +34,7 @@ Test(options, has_defaults_for_everything)
     cr_assert_str_eq(options.store_directory, "/var/lib/blobhostd");
     cr_assert_null(options.accounts_path);
     cr_assert_not(options.sync);
+    cr_assert_not(options.no_content_md5);
     cr_assert_not(options.exit_with_parent);
     cr_assert_eq(options.parent_fd, -1);
     cr_assert_eq(options.log_level, LOG_LEVEL_NOTICE);
@@ -41,12 +42,13 @@ Test(options, has_defaults_for_everything)
 
 Test(options, takes_every_value_given)
 {
-    cr_assert_eq(PARSE((char *)"--socket", (char *)"/s", (char *)"--store=/d", (char *)"--sync", (char *)"--exit-with-parent",
+    cr_assert_eq(PARSE((char *)"--socket", (char *)"/s", (char *)"--store=/d", (char *)"--sync", (char *)"--no-content-md5", (char *)"--exit-with-parent",
                        (char *)"--parent-fd", (char *)"0", (char *)"--log-level", (char *)"debug"),
                  0);
     cr_assert_str_eq(options.socket_path, "/s");
     cr_assert_str_eq(options.store_directory, "/d");
     cr_assert(options.sync);
+    cr_assert(options.no_content_md5);
     cr_assert(options.exit_with_parent);
     cr_assert_eq(options.parent_fd, 0);
     cr_assert_eq(options.log_level, LOG_LEVEL_DEBUG);

@@ -2,6 +2,8 @@
 #include "store_fixture.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +16,14 @@ TestSuite(store_threads, .init = fixture_setup, .fini = fixture_teardown, .timeo
 #define RECORD 200u
 
 static _Atomic unsigned bad;
+
+/* Lets another thread run where it hurts most: between the steps of a write. */
+static int yield_at_step(enum store_step step)
+{
+    (void)step;
+    (void)sched_yield();
+    return 0;
+}
 
 static void blob_name(char text[static 8], unsigned number)
 {
@@ -74,6 +84,7 @@ static void *read_bodies(void *arg)
 Test(store_threads, readers_see_whole_versions_while_writers_overwrite_and_delete)
 {
     pthread_t threads[WRITERS + READERS];
+    store_step_hook = yield_at_step;
     for (unsigned i = 0; i < WRITERS + READERS; i++)
         cr_assert_eq(pthread_create(&threads[i], NULL, i < WRITERS ? write_bodies : read_bodies, (void *)(uintptr_t)i), 0);
     for (unsigned i = 0; i < WRITERS + READERS; i++)
@@ -127,6 +138,7 @@ static size_t count_good_records(const char *blob)
 Test(store_threads, appends_of_many_threads_to_blobs_that_share_a_file_are_all_there_and_whole)
 {
     pthread_t threads[WRITERS + 1];
+    store_step_hook = yield_at_step;
     cr_assert_eq(put_type("log", STORE_APPEND_BLOB, 0), AZURE_OK);
     cr_assert_eq(put_type("twin", STORE_APPEND_BLOB, 0), AZURE_OK);
     for (unsigned i = 0; i <= WRITERS; i++)
@@ -136,4 +148,72 @@ Test(store_threads, appends_of_many_threads_to_blobs_that_share_a_file_are_all_t
     cr_assert_eq(bad, 0);
     cr_assert_eq(count_good_records("log"), WRITERS * TURNS / 2);
     (void)count_good_records("twin");
+}
+
+static unsigned writes_seen;
+
+static int append_between(enum store_step step)
+{
+    if (step == STORE_STEP_WRITE && !writes_seen++)
+        bad += append("log", 2, SMALL) != AZURE_OK;
+    return 0;
+}
+
+Test(store_threads, an_append_that_was_overtaken_between_its_bytes_and_its_commit_starts_anew)
+{
+    struct store_name name = blob_named("log");
+    cr_assert_eq(put_type("log", STORE_APPEND_BLOB, 0), AZURE_OK);
+    store_step_hook = append_between;
+    cr_assert_eq(append("log", 1, SMALL), AZURE_OK);
+    store_step_hook = NULL;
+    cr_assert_eq(bad, 0);
+    cr_assert(HOLDS(name, {2, SMALL}, {1, SMALL}));
+    cr_assert_eq(files_on_disk(), 1);
+}
+
+static uint64_t growing_id;
+
+static int expect_lock(enum store_step step)
+{
+    pthread_mutex_t *lock = &store->growing[growing_id % STORE_LOCK_STRIPES];
+    if (step != STORE_STEP_WRITE && step != STORE_STEP_COMMIT)
+        return 0;
+    writes_seen++;
+    bad += pthread_mutex_trylock(lock) != EBUSY;
+    return 0;
+}
+
+Test(store_threads, a_file_grows_under_its_lock_until_the_commit)
+{
+    struct store_name name = blob_named("log");
+    struct store_reader *reader;
+    cr_assert_eq(put_type("log", STORE_APPEND_BLOB, 0), AZURE_OK);
+    cr_assert_eq(append("log", 1, SMALL), AZURE_OK);
+    cr_assert_eq(store_open_reader(store, &name, &reader), AZURE_OK);
+    growing_id = reader->version.content.id;
+    reader = store_reader_close(reader);
+    store_step_hook = expect_lock;
+    cr_assert_eq(append("log", 2, SMALL), AZURE_OK);
+    store_step_hook = NULL;
+    cr_assert_eq(bad, 0);
+    cr_assert_eq(writes_seen, 2);
+}
+
+static int overwrite_between(enum store_step step)
+{
+    if (step == STORE_STEP_WRITE && !writes_seen++)
+        bad += put_type("log", STORE_APPEND_BLOB, 0) != AZURE_OK;
+    return 0;
+}
+
+Test(store_threads, an_append_to_a_blob_that_is_made_anew_meanwhile_goes_to_the_new_one)
+{
+    struct store_name name = blob_named("log");
+    cr_assert_eq(put_type("log", STORE_APPEND_BLOB, 0), AZURE_OK);
+    cr_assert_eq(append("log", 1, SMALL), AZURE_OK);
+    store_step_hook = overwrite_between;
+    cr_assert_eq(append("log", 2, SMALL), AZURE_OK);
+    store_step_hook = NULL;
+    cr_assert_eq(bad, 0);
+    cr_assert(HOLDS(name, {2, SMALL}));
 }

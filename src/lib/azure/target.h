@@ -37,6 +37,9 @@ int target_parse(struct slice host, struct slice raw_target, const struct target
  * -ENOBUFS. */
 ssize_t target_decode(struct slice raw, char *text, size_t text_bytes) MUST_CHECK;
 
+/* As target_decode, for a query value: '+' is a blank, as the service reads it. */
+ssize_t target_decode_query(struct slice raw, char *text, size_t text_bytes) MUST_CHECK;
+
 /* Walks a raw query: *query is advanced past one "name=value"; returns false at the end. Empty pieces are skipped. */
 bool target_next_query(struct slice *query, struct slice *ret_name, struct slice *ret_value);
 

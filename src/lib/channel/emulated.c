@@ -46,6 +46,7 @@ struct emulated {
     enum emulated_phase phase;
     uint32_t delay_ms;   /* before the next attempt */
     struct event *timer; /* next attempt, or deadline of this one */
+    struct event *doorbell; /* signals the host, once for all that a turn of the loop has submitted */
     struct event *kick;  /* goes on draining, or gives up what a submit found broken */
     struct err told;     /* the last reason told since it was up */
     struct err broken;   /* what a submit found */
@@ -106,10 +107,20 @@ static struct emulated *emulated_of(struct ring_port *port)
 
 static void port_signal(struct ring_port *port)
 {
+    event_active(emulated_of(port)->doorbell, EV_TIMEOUT, 0);
+}
+
+static void on_doorbell(evutil_socket_t fd, short what, void *arg)
+{
+    struct emulated *emulated = arg;
     uint64_t one = 1;
 
+    (void)fd;
+    (void)what;
+    if (emulated->signal_host < 0)
+        return;
     /* Fails only when the counter is full, and then the host is being told anyway. */
-    ssize_t written = write(emulated_of(port)->signal_host, &one, sizeof(one));
+    ssize_t written = write(emulated->signal_host, &one, sizeof(one));
     (void)written;
 }
 
@@ -192,6 +203,7 @@ static void emulated_fail(struct emulated *emulated, int code, const struct err 
     emulated->phase = EMULATED_WAITING;
     emulated->told = *reason;
     event_del(emulated->kick);
+    event_del(emulated->doorbell);
     close_descriptors(emulated);
     let_go_of_memory(emulated);
     arm(emulated->timer, next_delay_ms(emulated));
@@ -446,6 +458,7 @@ static void emulated_free(struct emulated *emulated)
 {
     event_drop(emulated->timer);
     event_drop(emulated->kick);
+    event_drop(emulated->doorbell);
     free(emulated);
 }
 
@@ -512,7 +525,8 @@ int channel_emulated_open(struct event_base *base, const struct channel_emulated
     memcpy(emulated->address.sun_path, config->socket_path, strlen(config->socket_path));
     emulated->timer = evtimer_new(base, on_timer, emulated);
     emulated->kick = evtimer_new(base, on_kick, emulated);
-    if (!emulated->timer || !emulated->kick) {
+    emulated->doorbell = evtimer_new(base, on_doorbell, emulated);
+    if (!emulated->timer || !emulated->kick || !emulated->doorbell) {
         emulated_free(emulated);
         return -ENOMEM;
     }
