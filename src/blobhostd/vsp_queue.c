@@ -10,6 +10,9 @@
 #include <assert.h>
 #include <errno.h>
 
+/* A transfer with more data than this is told to the guest at once: the guest can send it on while the next one is executed. */
+#define LARGE_TRANSFER_BYTES 65536u
+
 STAILQ_HEAD(transfer_list, vsp_transfer);
 
 struct vsp_queue {
@@ -81,15 +84,22 @@ static void queue_put(struct vsp_queue *queue, struct vsp_transfer *transfer)
     STAILQ_INSERT_HEAD(&queue->unused, transfer, link);
 }
 
-static void queue_signal(struct vsp_queue *queue)
+static void queue_give_signal(struct vsp_queue *queue)
 {
     const uint64_t one = 1;
 
-    queue->owes_signal = queue->is_pumping;
-    if (queue->is_pumping)
-        return;
+    queue->owes_signal = false;
     /* Fails only when the counter is full, and then the guest has been signalled already. */
     (void)!write(queue->signal_guest, &one, sizeof(one));
+}
+
+/* At the end of a turn, so that one signal stands for all its completions. */
+static void queue_signal(struct vsp_queue *queue)
+{
+    if (queue->is_pumping)
+        queue->owes_signal = true;
+    else
+        queue_give_signal(queue);
 }
 
 static int queue_send(struct vsp_queue *queue, const struct vsp_transfer *transfer)
@@ -237,7 +247,11 @@ static int queue_turn(struct vsp_queue *queue)
         return rc;
     while (!queue->failed && (transfer = STAILQ_FIRST(&queue->waiting))) {
         STAILQ_REMOVE_HEAD(&queue->waiting, link);
+        const bool is_large = transfer->request.data_capacity > LARGE_TRANSFER_BYTES;
+
         queue_execute(queue, transfer);
+        if (queue->owes_signal && is_large)
+            queue_give_signal(queue);
     }
     if (queue->failed)
         return queue->failed;
@@ -252,7 +266,7 @@ int vsp_queue_pump(struct vsp_queue *queue)
     const int rc = queue_turn(queue);
     queue->is_pumping = false;
     if (queue->owes_signal)
-        queue_signal(queue);
+        queue_give_signal(queue);
     return rc;
 }
 

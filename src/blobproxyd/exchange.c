@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARES_MAX 64u        /* finished exchanges kept for the next ones */
+#define SPARES_MAX 256u       /* finished exchanges kept for the next ones: 18 KiB each */
 #define ATTEMPTS_MAX 3u       /* transfers for one request that may be sent again */
 #define RESPONSE_BYTES_MAX (LIMIT_SLOT_RESPONSE_BYTES + 1)
 
