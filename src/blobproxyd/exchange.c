@@ -265,15 +265,8 @@ static void lost(struct exchange *x)
                     "The channel to the host was lost after the request had been handed over; its outcome is unknown.");
 }
 
-static void exchange_completed(struct transfer *transfer, int result)
+static void take_completion(struct exchange *x, const struct transfer *transfer)
 {
-    struct exchange *x = transfer->owner;
-
-    exchange_transfer_ended(x->env, transfer, result);
-    if (result < 0) {
-        lost(x);
-        return;
-    }
     switch (transfer->status) {
     case VSP_STATUS_OK:
         exchange_take_answer(x, x->slot);
@@ -291,6 +284,19 @@ static void exchange_completed(struct transfer *transfer, int result)
         break;
     }
     exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_STATUS, "The host answered status 0x%08" PRIx32 ".", transfer->status);
+}
+
+static void exchange_completed(struct transfer *transfer, int result)
+{
+    struct exchange *x = transfer->owner;
+    struct exchange_env *env = x->env;
+
+    exchange_transfer_ended(env, transfer, result);
+    if (result < 0)
+        lost(x);
+    else
+        take_completion(x, transfer);
+    exchange_env_pump(env);
 }
 
 /* ---- the client's side ---- */
@@ -336,7 +342,7 @@ static int find_body_length(struct exchange *x)
 static bool can_upload(struct exchange *x)
 {
     return operation_row(x->operation)->split == SPLIT_PUT_BLOCKS && x->body_bytes <= LIMIT_PUT_BLOB_BYTES &&
-           !head_find(&x->request, "x-ms-structured-body") && exchange_may_change(x);
+           upload_list_fits(x->body_bytes, x->env->conf->slots_large_bytes) && !head_find(&x->request, "x-ms-structured-body") && exchange_may_change(x);
 }
 
 static int check_room(struct exchange *x)
@@ -383,7 +389,7 @@ static enum slot_class first_class(const struct exchange *x)
     return last - first >= SLOT_SMALL_DATA_BYTES ? SLOT_LARGE : SLOT_SMALL;
 }
 
-static enum exchange_next next_step(struct exchange *x)
+enum exchange_next exchange_next_step(struct exchange *x)
 {
     switch (x->state) {
     case EX_READY:
@@ -419,18 +425,18 @@ enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
     if (verdict.error != AZURE_OK) {
         x->must_close = true;
         exchange_refuse(x, verdict.error, METRIC_ERROR_GUARD, "%s", verdict.detail);
-        return next_step(x);
+        return exchange_next_step(x);
     }
     if (find_body_length(x) < 0 || find_target(x) < 0)
-        return next_step(x);
+        return exchange_next_step(x);
     x->operation = operation_of(&x->target, &x->request);
     if (exchange_authorize(x) < 0 || check_room(x) < 0)
-        return next_step(x);
+        return exchange_next_step(x);
     if (x->body_bytes > 0)
         begin_body(x);
     else if (acquire_slot(x, first_class(x)) == 0)
         send_request(x);
-    return next_step(x);
+    return exchange_next_step(x);
 }
 
 enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t len, size_t *taken)
@@ -448,7 +454,7 @@ enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t l
             return wait_for_wake(x);
     }
     if (x->state != EX_BODY && x->state != EX_DISCARD)
-        return next_step(x);
+        return exchange_next_step(x);
     if (len > left)
         len = (size_t)left;
     if (x->state == EX_BODY)
@@ -466,7 +472,7 @@ enum exchange_next exchange_continue(struct exchange *x)
         send_request(x);
     else if (x->state == EX_DISCARD && is_body_complete(x))
         exchange_move(x, EX_READY);
-    return next_step(x);
+    return exchange_next_step(x);
 }
 
 void exchange_answer(struct exchange *x, struct answer *ret_answer)
@@ -571,11 +577,6 @@ enum exchange_phase exchange_phase(const struct exchange *x)
     default:
         return x->upload && upload_is_waiting(x->upload) ? EXCHANGE_AT_HOST : EXCHANGE_IN_BODY;
     }
-}
-
-uint64_t exchange_body_bytes(const struct exchange *x)
-{
-    return x->body_bytes;
 }
 
 void exchange_expire(struct exchange *x)

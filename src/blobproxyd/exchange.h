@@ -93,7 +93,6 @@ void exchange_end(struct exchange *x, bool is_delivered);
 enum exchange_phase { EXCHANGE_IN_BODY, EXCHANGE_IN_SLOT_QUEUE, EXCHANGE_AT_HOST, EXCHANGE_IN_ANSWER };
 
 enum exchange_phase exchange_phase(const struct exchange *x);
-uint64_t exchange_body_bytes(const struct exchange *x); /* declared by the client */
 
 /* The deadline of its phase has passed: becomes an answer (503 in the queue, 500 at the host). */
 void exchange_expire(struct exchange *x);

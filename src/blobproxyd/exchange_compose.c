@@ -349,7 +349,7 @@ int exchange_open_response(struct slot *slot, struct buf *bytes, struct head *re
 
     if (r < 0 && r != -ENOENT)
         return -EBADMSG;
-    if (head_find(ret_head, "Transfer-Encoding"))
+    if (head_find(ret_head, "Transfer-Encoding") || ret_head->status < 200)
         return -EBADMSG;
     terminate_slices(bytes, ret_head);
     *ret_body_bytes = body_bytes;

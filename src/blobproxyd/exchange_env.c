@@ -38,7 +38,6 @@ void exchange_transfer_ended(struct exchange_env *env, const struct transfer *tr
 {
     if (result == 0)
         metrics_transfer(env->metrics, transfer->completed_us - transfer->submitted_us);
-    exchange_env_pump(env);
 }
 
 int exchange_env_submit(struct exchange_env *env, struct submission *submission)

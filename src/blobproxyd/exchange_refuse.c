@@ -17,6 +17,7 @@ static void let_go(struct exchange *x)
 {
     slots_cancel(x->env->slots, &x->waiter);
     exchange_env_cancel(x->env, &x->submission);
+    upload_release(x->upload);
     if (x->slot)
         slots_abandon(x->slot, x->env->slots);
     if (x->old_slot)
@@ -80,13 +81,14 @@ static void log_refusal(const struct exchange *x, enum azure_error error, const 
     log_event(level, "exchange-refused", fields, sizeof(fields) / sizeof(fields[0]), "%s", detail);
 }
 
-/* Before its body is complete a client reads no answer: what it still sends is read away, or the connection is closed. */
+/* Before its body is complete a client reads no answer: what it still sends is read away. Only before the first byte of a body can
+ * the answer go out at once, and the connection is closed then. */
 void exchange_answered(struct exchange *x)
 {
     uint64_t to_come = x->body_bytes - x->body_received;
-    bool awaits_continue = x->expects_continue && x->state == EX_NEW;
+    bool may_close_now = x->state == EX_NEW && (x->expects_continue || x->must_close || to_come > LIMIT_DISCARD_BYTES);
 
-    if (to_come > 0 && !awaits_continue && !x->must_close && to_come <= LIMIT_DISCARD_BYTES) {
+    if (to_come > 0 && !may_close_now) {
         exchange_move(x, EX_DISCARD);
     } else {
         x->must_close |= to_come > 0;
@@ -100,6 +102,8 @@ void exchange_refuse(struct exchange *x, enum azure_error error, enum metric kin
     char text[ERR_TEXT_BYTES];
     va_list arguments;
 
+    if (x->state == EX_READY || x->state == EX_STREAM || x->state == EX_DISCARD)
+        return; /* it has its answer */
     va_start(arguments, detail);
     vsnprintf(text, sizeof(text), detail, arguments);
     va_end(arguments);

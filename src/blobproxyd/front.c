@@ -15,7 +15,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
 
 #define STREAM_BLOCK_BYTES (128u * 1024)
 
@@ -32,12 +35,17 @@ struct client {
     struct MHD_Connection *connection;
     int fd;
     enum client_phase phase;
-    uint64_t since_us, deadline_us; /* of the phase */
+    uint64_t deadline_us; /* of the phase */
+    /* BODY and SENDING: who moves nothing for limits.body_grace, or less than limits.body_rate on the average, is cut. */
+    uint64_t credit_until_us; /* grace, and the time that what was moved so far has earned */
+    int unsent_bytes;         /* in the socket, as the last sweep saw it */
+    enum exchange_phase wait_phase;
+    uint64_t wait_since_us;
     bool is_suspended, is_cut;
     bool has_no_body; /* the first call for this request has been, and there is nothing to wait for */
     bool must_abort; /* the exchange cannot go on: the handler answers MHD_NO */
     struct exchange *exchange;
-    struct event *watch; /* hang-up while suspended, first byte while idle */
+    struct event *idle_watch;
     TAILQ_ENTRY(client) link;
 };
 TAILQ_HEAD(client_list, client);
@@ -58,16 +66,32 @@ static const struct conf *conf_of(const struct client *client)
     return client->front->env->conf;
 }
 
-static uint64_t body_allowance_us(const struct client *client, uint64_t bytes)
-{
-    return (conf_of(client)->limits_body_grace_ms + bytes * 1000 / conf_of(client)->limits_body_rate) * 1000;
-}
-
-static void client_enter(struct client *client, enum client_phase phase, uint64_t allowance_us)
+static void client_enter(struct client *client, enum client_phase phase, uint64_t allowance_ms)
 {
     client->phase = phase;
-    client->since_us = clock_mono_us();
-    client->deadline_us = client->since_us + allowance_us;
+    client->deadline_us = clock_mono_us() + allowance_ms * 1000;
+}
+
+/* Time that moving bytes takes at limits.body_rate. */
+static uint64_t time_for_us(const struct client *client, uint64_t bytes)
+{
+    return bytes * 1000000 / conf_of(client)->limits_body_rate;
+}
+
+static void client_enter_moving(struct client *client, enum client_phase phase, uint64_t credit_bytes)
+{
+    client_enter(client, phase, conf_of(client)->limits_body_grace_ms);
+    client->credit_until_us = client->deadline_us + time_for_us(client, credit_bytes);
+    client->unsent_bytes = -1;
+}
+
+/* It has moved something: the time without any begins anew, but never beyond what the average allows. */
+static void client_moved(struct client *client, uint64_t bytes)
+{
+    uint64_t stalled_us = clock_mono_us() + conf_of(client)->limits_body_grace_ms * 1000;
+
+    client->credit_until_us += time_for_us(client, bytes);
+    client->deadline_us = stalled_us < client->credit_until_us ? stalled_us : client->credit_until_us;
 }
 
 static void client_resume(struct client *client)
@@ -75,8 +99,6 @@ static void client_resume(struct client *client)
     if (!client->is_suspended)
         return;
     client->is_suspended = false;
-    if (client->watch)
-        event_del(client->watch);
     MHD_resume_connection(client->connection);
     mhdloop_kick(client->front->loop);
 }
@@ -100,7 +122,7 @@ static void client_cut(struct client *client, enum metric kind)
 
 static void client_end_idle(struct client *client)
 {
-    client->is_cut = true;
+    client->is_cut = client->must_abort = true;
     (void)shutdown(client->fd, SHUT_RDWR);
 }
 
@@ -115,7 +137,7 @@ static void *front_target_seen(void *cls, const char *uri, struct MHD_Connection
     if (!client)
         return NULL;
     if (client->phase == CLIENT_IDLE)
-        client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms * 1000);
+        client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
     client->exchange = exchange_new(front->env, uri, strlen(uri), client);
     if (client->exchange)
         front->exchange_count++;
@@ -155,28 +177,35 @@ static enum exchange_next begin_exchange(struct client *client, const char *meth
     return exchange_begin(x, taker.has_more);
 }
 
+/* The deadline of the wait that it is in now. A stream that waits for its next part keeps the deadline of its answer. */
+static void client_begin_wait(struct client *client)
+{
+    client->wait_phase = exchange_phase(client->exchange);
+    if (client->wait_phase == EXCHANGE_IN_SLOT_QUEUE)
+        client_enter(client, CLIENT_WAITING, conf_of(client)->limits_slot_timeout_ms);
+    else if (client->wait_phase == EXCHANGE_AT_HOST)
+        client_enter(client, CLIENT_WAITING, conf_of(client)->limits_exchange_timeout_ms);
+    else
+        client_enter(client, CLIENT_WAITING, conf_of(client)->limits_body_grace_ms + conf_of(client)->limits_exchange_timeout_ms);
+}
+
 static enum MHD_Result client_suspend(struct client *client)
 {
-    uint64_t allowance_ms;
-
-    switch (exchange_phase(client->exchange)) {
-    case EXCHANGE_IN_SLOT_QUEUE:
-        allowance_ms = conf_of(client)->limits_slot_timeout_ms;
-        break;
-    case EXCHANGE_AT_HOST:
-        allowance_ms = conf_of(client)->limits_exchange_timeout_ms;
-        break;
-    default: /* the next part of a stream: its deadline began with the answer */
-        allowance_ms = 0;
-        break;
-    }
-    if (allowance_ms > 0)
-        client_enter(client, CLIENT_WAITING, allowance_ms * 1000);
-    else
-        client->phase = CLIENT_WAITING;
+    client_begin_wait(client);
+    client->wait_since_us = clock_mono_us();
     client->is_suspended = true;
     MHD_suspend_connection(client->connection);
     return MHD_YES;
+}
+
+/* Back from a wait in the middle of a body: that time was not the client's. */
+static void client_end_wait(struct client *client, enum client_phase phase)
+{
+    if (client->phase != CLIENT_WAITING)
+        return;
+    client->phase = phase;
+    client->credit_until_us += clock_mono_us() - client->wait_since_us;
+    client_moved(client, 0);
 }
 
 static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size_t max)
@@ -185,8 +214,9 @@ static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size
     ssize_t n = client->must_abort ? -EIO : exchange_read(client->exchange, bytes, max);
 
     (void)position;
+    client_end_wait(client, CLIENT_SENDING);
     if (n > 0) {
-        client->phase = CLIENT_SENDING;
+        client_moved(client, (uint64_t)n);
         return n;
     }
     if (n == 0) {
@@ -232,12 +262,13 @@ static enum MHD_Result queue_answer(struct client *client)
     for (unsigned i = 0; i < answer.head->field_count; i++) {
         const struct head_field *field = &answer.head->fields[i];
 
+        /* An empty value is legal and kept; the library takes none, and blanks around a value mean nothing. */
         if (!is_ours_to_write(field->name))
-            MHD_add_response_header(response, field->name.bytes, field->value.bytes);
+            MHD_add_response_header(response, field->name.bytes, field->value.len > 0 ? field->value.bytes : " ");
     }
     if (answer.must_close)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    client_enter(client, CLIENT_SENDING, body_allowance_us(client, answer.body_bytes));
+    client_enter_moving(client, CLIENT_SENDING, answer.is_stream ? 0 : answer.body_bytes);
     enum MHD_Result queued = MHD_queue_response(client->connection, answer.status, response);
 
     MHD_destroy_response(response);
@@ -249,9 +280,12 @@ static enum MHD_Result take_body(struct client *client, const char *bytes, size_
     size_t taken;
     enum exchange_next next = exchange_body(client->exchange, bytes, *bytes_left, &taken);
 
-    if (client->phase == CLIENT_WAITING) /* it has waited for its slot */
-        client_enter(client, CLIENT_BODY, body_allowance_us(client, exchange_body_bytes(client->exchange)));
     *bytes_left -= taken;
+    client_end_wait(client, CLIENT_BODY);
+    if (taken > 0)
+        client_moved(client, taken);
+    if (next == EXCHANGE_ANSWER) /* no answer can be queued in the middle of a body */
+        return MHD_NO;
     return next == EXCHANGE_WAIT ? client_suspend(client) : MHD_YES;
 }
 
@@ -284,7 +318,7 @@ static enum MHD_Result front_handle(void *cls, struct MHD_Connection *connection
         client->phase = CLIENT_BODY;
         next = begin_exchange(client, method);
         if (next == EXCHANGE_BODY)
-            client_enter(client, CLIENT_BODY, body_allowance_us(client, exchange_body_bytes(client->exchange)));
+            client_enter_moving(client, CLIENT_BODY, 0);
     } else if (*upload_bytes > 0) {
         return take_body(client, upload, upload_bytes);
     } else {
@@ -311,7 +345,7 @@ static void front_completed(void *cls, struct MHD_Connection *connection, void *
     exchange_end(client->exchange, is_delivered);
     client->exchange = NULL;
     front->exchange_count--;
-    client_enter(client, CLIENT_IDLE, front->env->is_draining ? 0 : conf_of(client)->limits_keepalive_timeout_ms * 1000);
+    client_enter(client, CLIENT_IDLE, front->env->is_draining ? 0 : conf_of(client)->limits_keepalive_timeout_ms);
 }
 
 /* ---- connections ---- */
@@ -327,7 +361,7 @@ static void client_opened(struct front *front, struct MHD_Connection *connection
     client->front = front;
     client->connection = connection;
     client->fd = info->connect_fd;
-    client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms * 1000);
+    client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
     TAILQ_INSERT_TAIL(&front->clients, client, link);
     front->client_count++;
 }
@@ -336,12 +370,13 @@ static void client_closed(struct front *front, struct client *client)
 {
     if (!client)
         return;
-    if (client->exchange) { /* a request whose head never became whole */
+    if (client->exchange) { /* a head that the parser refused, or that never became whole */
+        metrics_add(front->env->metrics, METRIC_ERROR_GUARD, 1);
         exchange_end(client->exchange, false);
         front->exchange_count--;
     }
-    if (client->watch)
-        event_free(client->watch);
+    if (client->idle_watch)
+        event_free(client->idle_watch);
     TAILQ_REMOVE(&front->clients, client, link);
     front->client_count--;
     free(client);
@@ -377,37 +412,46 @@ static bool client_has_left(const struct client *client)
     return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-static void watch_fired(evutil_socket_t fd, short what, void *arg)
+/* Of a suspended client, whose next request may lie unread in the socket. A half-closed connection counts as gone. */
+static bool client_has_hung_up(const struct client *client)
+{
+    struct pollfd state = {.fd = client->fd, .events = POLLRDHUP};
+
+    return poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+static void idle_watch_fired(evutil_socket_t fd, short what, void *arg)
 {
     struct client *client = arg;
 
     (void)fd;
-    if (what & EV_CLOSED) {
-        if (client->is_suspended)
-            client_cut(client, METRIC_ERROR_CLIENT_GONE);
-    } else if (client->phase == CLIENT_IDLE) {
-        if (client_has_left(client))
-            client_end_idle(client);
-        else
-            client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms * 1000);
-    }
+    (void)what;
+    if (client->phase != CLIENT_IDLE)
+        return;
+    if (client_has_left(client))
+        client_end_idle(client);
+    else
+        client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
 }
 
-/* Long waits and idle connections get a watch of their own; busy ones never pay for it. */
-static void client_watch(struct client *client)
+/* The first byte of a next head starts its deadline. Only connections that stay idle for a sweep pay for it. */
+static void client_watch_idle(struct client *client)
 {
-    short what = client->is_suspended ? EV_CLOSED : EV_READ;
+    if (!client->idle_watch)
+        client->idle_watch = event_new(client->front->base, client->fd, EV_ET | EV_READ, idle_watch_fired, client);
+    if (client->idle_watch && !event_pending(client->idle_watch, EV_READ, NULL))
+        event_add(client->idle_watch, NULL);
+}
 
-    if (client->watch && event_pending(client->watch, what, NULL))
-        return;
-    if (client->watch) {
-        event_del(client->watch);
-        event_assign(client->watch, client->front->base, client->fd, EV_ET | what, watch_fired, client);
-    } else {
-        client->watch = event_new(client->front->base, client->fd, EV_ET | what, watch_fired, client);
+/* A change of what the socket still has to send is all that shows how far an answer is. */
+static void client_look_at_sending(struct client *client)
+{
+    int unsent = 0;
+
+    if (ioctl(client->fd, SIOCOUTQ, &unsent) == 0 && unsent != client->unsent_bytes) {
+        client->unsent_bytes = unsent;
+        client_moved(client, 0);
     }
-    if (client->watch)
-        event_add(client->watch, NULL);
 }
 
 static void client_expire(struct client *client)
@@ -434,20 +478,39 @@ static void client_expire(struct client *client)
     }
 }
 
+static void client_sweep(struct client *client, uint64_t now_us)
+{
+    switch (client->phase) {
+    case CLIENT_WAITING:
+        if (client->is_suspended && exchange_phase(client->exchange) != client->wait_phase)
+            client_begin_wait(client);
+        if (client->is_suspended && client_has_hung_up(client))
+            client_cut(client, METRIC_ERROR_CLIENT_GONE);
+        break;
+    case CLIENT_IDLE:
+        client_watch_idle(client);
+        break;
+    case CLIENT_SENDING:
+        client_look_at_sending(client);
+        break;
+    case CLIENT_BODY:
+    case CLIENT_HEADER:
+        if (client_has_left(client))
+            client_cut(client, METRIC_ERROR_CLIENT_GONE);
+        break;
+    }
+    if (!client->is_cut && now_us >= client->deadline_us)
+        client_expire(client);
+}
+
 void front_sweep(struct front *front, uint64_t now_us)
 {
     struct client *client, *next;
 
     for (client = TAILQ_FIRST(&front->clients); client; client = next) {
         next = TAILQ_NEXT(client, link);
-        if (client->is_cut)
-            continue;
-        if (now_us >= client->deadline_us)
-            client_expire(client);
-        else if (client->is_suspended || client->phase == CLIENT_IDLE)
-            client_watch(client);
-        else if ((client->phase == CLIENT_BODY || client->phase == CLIENT_HEADER) && client_has_left(client))
-            client_cut(client, METRIC_ERROR_CLIENT_GONE);
+        if (!client->is_cut)
+            client_sweep(client, now_us);
     }
 }
 

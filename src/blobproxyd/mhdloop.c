@@ -3,6 +3,7 @@
 #include "mhdloop.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 /* Turns of MHD_run() in a row before other events of the loop get theirs. */
@@ -12,7 +13,17 @@ struct mhdloop {
     struct MHD_Daemon *daemon;
     struct event *readable; /* MHD's epoll descriptor */
     struct event *timer;    /* armed with what MHD_get_timeout() answers; activated by hand for a kick */
+    bool is_running;
 };
+
+/* Not event_active(): libevent runs what was activated by hand before it looks at descriptors and timers, so a daemon that always
+ * has more to do would starve everything else on the loop. */
+static void run_next_turn(struct mhdloop *loop)
+{
+    struct timeval at_once = {0, 0};
+
+    event_add(loop->timer, &at_once);
+}
 
 static void mhdloop_run(evutil_socket_t fd, short what, void *arg)
 {
@@ -22,7 +33,9 @@ static void mhdloop_run(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     for (int runs = 0; runs < RUNS_IN_A_ROW; runs++) {
+        loop->is_running = true;
         MHD_run(loop->daemon);
+        loop->is_running = false;
         if (MHD_get_timeout(loop->daemon, &timeout_ms) != MHD_YES) {
             event_del(loop->timer);
             return;
@@ -31,7 +44,7 @@ static void mhdloop_run(evutil_socket_t fd, short what, void *arg)
             break;
     }
     if (timeout_ms == 0) {
-        event_active(loop->timer, EV_TIMEOUT, 0);
+        run_next_turn(loop);
         return;
     }
     struct timeval delay = {(time_t)(timeout_ms / 1000), (suseconds_t)(timeout_ms % 1000 * 1000)};
@@ -60,7 +73,10 @@ int mhdloop_new(struct event_base *base, struct MHD_Daemon *daemon, struct mhdlo
 
 void mhdloop_kick(struct mhdloop *loop)
 {
-    event_active(loop->timer, EV_TIMEOUT, 0);
+    if (!loop->is_running)
+        event_active(loop->timer, EV_TIMEOUT, 0);
+    else
+        run_next_turn(loop);
 }
 
 struct mhdloop *mhdloop_free(struct mhdloop *loop)

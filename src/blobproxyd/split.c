@@ -106,16 +106,10 @@ static bool part_is_right(struct part *part)
            last == part->first + part->bytes - 1;
 }
 
-static void part_completed(struct transfer *transfer, int result)
+static void take_completion(struct part *part, const struct transfer *transfer)
 {
-    struct part *part = transfer->owner;
     struct split *split = part->split;
 
-    exchange_transfer_ended(split->x->env, transfer, result);
-    if (result < 0) {
-        part_again(part);
-        return;
-    }
     part->state = PART_READY;
     if (transfer->status != VSP_STATUS_OK || !part_is_right(part)) {
         split_break(split, METRIC_ERROR_BLOB_CHANGED, "a part of a download is not what was asked for: the blob has changed or the host failed");
@@ -123,6 +117,19 @@ static void part_completed(struct transfer *transfer, int result)
     }
     if (part == &split->parts[split->oldest])
         exchange_wake(split->x);
+}
+
+static void part_completed(struct transfer *transfer, int result)
+{
+    struct part *part = transfer->owner;
+    struct exchange_env *env = part->split->x->env;
+
+    exchange_transfer_ended(env, transfer, result);
+    if (result < 0)
+        part_again(part);
+    else
+        take_completion(part, transfer);
+    exchange_env_pump(env);
 }
 
 static void part_submit_failed(struct submission *submission)

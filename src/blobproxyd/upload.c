@@ -28,6 +28,13 @@
 #define BLOCK_ID_RAW_BYTES 48 /* 64 characters of base64 without padding, as several SDKs make them */
 #define BLOCK_ID_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(BLOCK_ID_RAW_BYTES) + 1)
 
+#define LIST_BEGIN "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>"
+#define LIST_END "</BlockList>"
+#define ENTRY_BEGIN "<Uncommitted>"
+#define ENTRY_END "</Uncommitted>"
+#define LIST_FRAME_BYTES (sizeof(LIST_BEGIN) + sizeof(LIST_END))
+#define LIST_ENTRY_BYTES (sizeof(ENTRY_BEGIN) + sizeof(ENTRY_END) + BLOCK_ID_TEXT_BYTES)
+
 enum block_state { BLOCK_FREE, BLOCK_FILLING, BLOCK_SLOT /* waits for one, to be sent again */, BLOCK_HOST };
 
 struct block {
@@ -81,8 +88,10 @@ static void release_block(struct block *block)
     block->state = BLOCK_FREE;
 }
 
-static void release_all(struct upload *upload)
+void upload_release(struct upload *upload)
 {
+    if (!upload)
+        return;
     slots_cancel(upload->x->env->slots, &upload->waiter);
     for (unsigned i = 0; i < UPLOAD_WINDOW; i++)
         release_block(&upload->blocks[i]);
@@ -93,7 +102,6 @@ static void release_all(struct upload *upload)
 
 static void upload_refuse(struct upload *upload, enum azure_error error, enum metric kind, const char *why)
 {
-    release_all(upload);
     exchange_refuse(upload->x, error, kind, "%s", why);
 }
 
@@ -151,21 +159,15 @@ static void answer_with(struct block *block)
     struct slot *slot = block->slot;
 
     block->slot = NULL;
-    release_all(upload);
+    upload_release(upload);
     exchange_take_answer(upload->x, slot);
 }
 
-static void block_completed(struct transfer *transfer, int result)
+static void take_completion(struct block *block, const struct transfer *transfer)
 {
-    struct block *block = transfer->owner;
     struct exchange *x = block->upload->x;
     uint64_t ignored;
 
-    exchange_transfer_ended(x->env, transfer, result);
-    if (result < 0) {
-        block_again(block);
-        return;
-    }
     if (transfer->status != VSP_STATUS_OK) {
         upload_refuse(block->upload, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS,
                       "The host did not store a block of the upload. Nothing was committed.");
@@ -177,6 +179,19 @@ static void block_completed(struct transfer *transfer, int result)
         return;
     }
     answer_with(block);
+}
+
+static void block_completed(struct transfer *transfer, int result)
+{
+    struct block *block = transfer->owner;
+    struct exchange_env *env = block->upload->x->env;
+
+    exchange_transfer_ended(env, transfer, result);
+    if (result < 0)
+        block_again(block);
+    else
+        take_completion(block, transfer);
+    exchange_env_pump(env);
 }
 
 static void block_send(struct block *block)
@@ -299,7 +314,7 @@ enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t 
         upload->filling = NULL;
         block_send(block);
     }
-    return EXCHANGE_BODY;
+    return exchange_next_step(x);
 }
 
 /* ---- the end ---- */
@@ -344,22 +359,27 @@ static void dress_answer(struct upload *upload)
     (void)r; /* full: the answer is complete without it */
 }
 
-static void list_completed(struct transfer *transfer, int result)
+static void take_list_answer(struct upload *upload)
 {
-    struct upload *upload = transfer->owner;
-    struct exchange *x = upload->x;
-
-    exchange_transfer_ended(x->env, transfer, result);
-    if (result < 0 || transfer->status != VSP_STATUS_OK) {
-        upload_refuse(upload, AZURE_OperationTimedOut, METRIC_ERROR_CHANNEL_LOST,
-                      "The host did not answer to the end of the upload; its outcome is unknown.");
-        return;
-    }
     struct slot *slot = upload->list.slot;
 
     upload->list.slot = NULL;
-    exchange_take_answer(x, slot);
+    exchange_take_answer(upload->x, slot);
     dress_answer(upload);
+}
+
+static void list_completed(struct transfer *transfer, int result)
+{
+    struct upload *upload = transfer->owner;
+    struct exchange_env *env = upload->x->env;
+
+    exchange_transfer_ended(env, transfer, result);
+    if (result < 0 || transfer->status != VSP_STATUS_OK)
+        upload_refuse(upload, AZURE_OperationTimedOut, METRIC_ERROR_CHANNEL_LOST,
+                      "The host did not answer to the end of the upload; its outcome is unknown.");
+    else
+        take_list_answer(upload);
+    exchange_env_pump(env);
 }
 
 static void list_submit_failed(struct submission *submission)
@@ -376,14 +396,14 @@ static int write_list(struct upload *upload, struct slot *slot, uint64_t *ret_by
     char id[BLOCK_ID_TEXT_BYTES];
 
     buf_init(&xml, slot->data_capacity);
-    buf_puts(&xml, "<?xml version=\"1.0\" encoding=\"utf-8\"?><BlockList>");
+    buf_puts(&xml, LIST_BEGIN);
     for (uint32_t i = 0; i < upload->block_count; i++) {
         block_id(upload, i, id);
-        buf_puts(&xml, "<Uncommitted>");
+        buf_puts(&xml, ENTRY_BEGIN);
         buf_puts(&xml, id);
-        buf_puts(&xml, "</Uncommitted>");
+        buf_puts(&xml, ENTRY_END);
     }
-    buf_puts(&xml, "</BlockList>");
+    buf_puts(&xml, LIST_END);
     if (xml.failed)
         return xml.failed;
     memcpy(slot->data, xml.bytes, xml.len);
@@ -474,6 +494,13 @@ void upload_finish(struct upload *upload)
         send_list(upload);
 }
 
+bool upload_list_fits(uint64_t body_bytes, uint32_t slot_bytes)
+{
+    uint64_t blocks = (body_bytes + slot_bytes - 1) / slot_bytes;
+
+    return blocks <= LIMIT_BLOCKS_COMMITTED && LIST_FRAME_BYTES + blocks * LIST_ENTRY_BYTES <= slot_bytes;
+}
+
 int upload_begin(struct exchange *x)
 {
     struct upload *upload = calloc(1, sizeof(*upload));
@@ -499,7 +526,7 @@ struct upload *upload_free(struct upload *upload)
 {
     if (!upload)
         return NULL;
-    release_all(upload);
+    upload_release(upload);
     free(upload);
     return NULL;
 }

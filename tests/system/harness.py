@@ -60,6 +60,11 @@ def children(pid):
     return found
 
 
+def has_stopped(pid):
+    """By SIGSTOP."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
 class Program:
     """One process, its output in a file."""
 

@@ -50,6 +50,7 @@ def killed_under_load():
                     wait_for(lambda: daemon.metric("blobproxy_channels_up") > 0, "channel")
                     grows(load)
         with step("no client saw a wrong byte, no acknowledged write is lost"):
+            daemon.wait_ready()  # every shard's channel is back, not only the first
             note(f"{load.verify()} blobs verified, answers {load.statuses}")
             equal(load.wrong, [])
         with step("what was refused was refused as Azure does"):
