@@ -32,6 +32,7 @@ struct vsp_channel {
     struct event *on_stop;
     struct event *on_deadline; /* of the guest's open */
     struct event *on_signal;   /* the guest's eventfd; NULL before the open */
+    struct event *on_turn;     /* goes on pumping in the next turn of the loop */
     struct bus_memory memory;
     struct vsp_queue *queue; /* NULL before the open */
 };
@@ -53,7 +54,8 @@ static void channel_end_when_idle(struct vsp_channel *channel)
 /* Rescinds: the guest sees its socket close at once, whatever is still executing. */
 static void channel_rescind(struct vsp_channel *channel)
 {
-    struct event *const events[] = {channel->on_socket, channel->on_stop, channel->on_deadline, channel->on_signal};
+    struct event *const events[] = {channel->on_socket, channel->on_stop, channel->on_deadline, channel->on_signal,
+                                   channel->on_turn};
 
     if (channel->state == CHANNEL_CLOSING)
         return;
@@ -87,6 +89,15 @@ static const char *channel_garbage_text(int rc)
     }
 }
 
+/* Not event_active(): what is activated by hand runs before the loop looks at its descriptors, so a busy guest would keep it from
+ * seeing a rescind or the stop. */
+static void channel_pump_next_turn(struct vsp_channel *channel)
+{
+    const struct timeval at_once = {0, 0};
+
+    event_add(channel->on_turn, &at_once);
+}
+
 static void channel_pump(struct vsp_channel *channel)
 {
     int rc = 1;
@@ -96,7 +107,14 @@ static void channel_pump(struct vsp_channel *channel)
     if (rc < 0)
         channel_refuse(channel, channel_garbage_text(rc));
     else if (rc == 1)
-        event_active(channel->on_signal, EV_READ, 0);
+        channel_pump_next_turn(channel);
+}
+
+static void channel_on_turn(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    channel_pump(arg);
 }
 
 static void channel_on_signal(evutil_socket_t fd, short what, void *arg)
@@ -104,7 +122,7 @@ static void channel_on_signal(evutil_socket_t fd, short what, void *arg)
     uint64_t count;
 
     (void)what;
-    /* Cleared before the ring is looked at; when it was activated by hand there is nothing to read. */
+    /* Cleared before the ring is looked at. */
     (void)!read(fd, &count, sizeof(count));
     channel_pump(arg);
 }
@@ -116,7 +134,7 @@ static void channel_wake(void *arg)
     if (channel->state == CHANNEL_CLOSING)
         channel_end_when_idle(channel);
     else
-        event_active(channel->on_signal, EV_READ, 0);
+        channel_pump_next_turn(channel);
 }
 
 /* Maps what the guest handed over, and starts listening to its signals. */
@@ -129,7 +147,8 @@ static int channel_attach(struct vsp_channel *channel, struct err *err)
     if (rc < 0)
         return rc;
     channel->on_signal = event_new(channel->base, channel->memory.signal_host, EV_READ | EV_PERSIST, channel_on_signal, channel);
-    if (!channel->on_signal || event_add(channel->on_signal, NULL) < 0)
+    channel->on_turn = evtimer_new(channel->base, channel_on_turn, channel);
+    if (!channel->on_turn || !channel->on_signal || event_add(channel->on_signal, NULL) < 0)
         return err_set(err, -EINVAL, "the guest's signal is not a descriptor that can be waited for");
     return 0;
 }
@@ -245,7 +264,8 @@ static void *channel_run(void *arg)
 
 static void channel_free(struct vsp_channel *channel)
 {
-    struct event *const events[] = {channel->on_socket, channel->on_stop, channel->on_deadline, channel->on_signal};
+    struct event *const events[] = {channel->on_socket, channel->on_stop, channel->on_deadline, channel->on_signal,
+                                   channel->on_turn};
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i])

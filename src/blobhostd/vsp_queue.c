@@ -249,6 +249,8 @@ static int queue_turn(struct vsp_queue *queue)
         STAILQ_REMOVE_HEAD(&queue->waiting, link);
         const bool is_large = transfer->request.data_capacity > LARGE_TRANSFER_BYTES;
 
+        if (queue->owes_signal && is_large) /* nobody waits behind it */
+            queue_give_signal(queue);
         queue_execute(queue, transfer);
         if (queue->owes_signal && is_large)
             queue_give_signal(queue);

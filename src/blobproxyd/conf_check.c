@@ -109,6 +109,8 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
         resolve_text(conf, CONF_listen_unix, socket, &origin, problems);
     if (!is_set(conf, CONF_accounts_development))
         conf->accounts_development = true;
+    if (!conf->accounts_development && conf->accounts_file[0] == '\0')
+        conf_problem(problems, &origin, NULL, "no account is left to serve, set accounts.file or accounts.development = yes");
 }
 
 static void resolve_listen_unix(struct conf *conf, struct conf_problems *problems)

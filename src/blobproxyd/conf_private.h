@@ -7,7 +7,9 @@
 
 #include "../lib/head.h"
 
+#ifndef CONF_DEFAULT_PATH /* the build says where sysconfdir is */
 #define CONF_DEFAULT_PATH "/etc/blobproxyd/blobproxyd.conf"
+#endif
 
 enum conf_kind {
     CONF_ADDRESSES,

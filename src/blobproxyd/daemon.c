@@ -25,13 +25,15 @@
 
 #define HOST_GRACE_MS 5000u
 #define SHARDS_MAX 256u
+#define DESCRIPTORS_KEPT 128u /* not for connections: channels, loops, listeners, metrics */
+#define CHANNEL_PATIENCE_S 2  /* without a channel this long is worth a line in the log */
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
 
 struct daemon {
     const struct conf *conf;
     struct event_base *base;
-    struct event *sigterm, *sigint, *changed, *drain_timer;
+    struct event *sigterm, *sigint, *sighup, *changed, *drain_timer, *channel_timer;
     int changed_fd; /* shards tell it that their state has changed */
     struct metrics *metrics;
     struct listen *listen;
@@ -40,6 +42,8 @@ struct daemon {
     struct shard *shards[SHARDS_MAX];
     unsigned shard_count, next_shard;
     enum daemon_state state;
+    int exit_status;
+    unsigned connections_max; /* limits.connections, or what the descriptors allow */
     bool has_been_ready; /* the channel of every shard has been up once */
 };
 
@@ -158,6 +162,14 @@ static void daemon_signal(evutil_socket_t fd, short what, void *arg)
         daemon_stop(daemon);
 }
 
+static void daemon_sighup(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    (void)arg;
+    log_notice("no-reload", "SIGHUP: the configuration is read at the start only; restart to change it");
+}
+
 static bool all_drained(const struct daemon *daemon)
 {
     for (unsigned i = 0; i < daemon->shard_count; i++)
@@ -175,10 +187,27 @@ static void shard_changed(void *arg)
     (void)eventfd_write(daemon->changed_fd, 1);
 }
 
+static void channel_missed(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+
+    (void)fd;
+    (void)what;
+    if (daemon->state == DAEMON_SERVING && channels_up(daemon) < daemon->shard_count)
+        log_warning("no-channel", "%u of %u channels are down: is blobhostd running, as this user or root, with --socket %s? Requests "
+                    "get 503 meanwhile", daemon->shard_count - channels_up(daemon), daemon->shard_count, daemon->conf->channel_socket);
+}
+
 static void notify_state(struct daemon *daemon)
 {
+    struct timeval patience = {CHANNEL_PATIENCE_S, 0};
+
     unsigned up = channels_up(daemon);
 
+    if (up == daemon->shard_count)
+        event_del(daemon->channel_timer);
+    else if (!event_pending(daemon->channel_timer, EV_TIMEOUT, NULL))
+        event_add(daemon->channel_timer, &patience);
     (void)sd_notifyf(0, "STATUS=%s, %u of %u channels up", up > 0 ? "Serving" : "Waiting for the host", up, daemon->shard_count);
     if (!daemon->has_been_ready && up == daemon->shard_count) {
         daemon->has_been_ready = true;
@@ -211,15 +240,35 @@ static int open_loop(struct daemon *daemon, struct err *err)
     daemon->sigint = evsignal_new(daemon->base, SIGINT, daemon_signal, daemon);
     daemon->changed = event_new(daemon->base, daemon->changed_fd, EV_READ | EV_PERSIST, daemon_changed, daemon);
     daemon->drain_timer = evtimer_new(daemon->base, drain_expired, daemon);
-    if (!daemon->sigterm || !daemon->sigint || !daemon->changed || !daemon->drain_timer || event_add(daemon->sigterm, NULL) < 0 ||
+    daemon->channel_timer = evtimer_new(daemon->base, channel_missed, daemon);
+    daemon->sighup = evsignal_new(daemon->base, SIGHUP, daemon_sighup, daemon);
+    if (!daemon->channel_timer || !daemon->sighup || event_add(daemon->sighup, NULL) < 0 || !daemon->sigterm || !daemon->sigint || !daemon->changed || !daemon->drain_timer || event_add(daemon->sigterm, NULL) < 0 ||
         event_add(daemon->sigint, NULL) < 0 || event_add(daemon->changed, NULL) < 0)
         return err_set(err, -ENOMEM, "no memory");
     return 0;
 }
 
+/* A host that ends as soon as it is started will do so for ever. */
+static void host_failed(void *arg, int status)
+{
+    struct daemon *daemon = arg;
+
+    if (daemon->has_been_ready)
+        return;
+    log_error("start-failed", "blobhostd ended with status %d as soon as it was started; its own line above says why (is %s in use or "
+              "not writable?)", status, daemon->conf->emulated_directory);
+    daemon->exit_status = 1;
+    event_base_loopbreak(daemon->base);
+}
+
 static int open_host(struct daemon *daemon, struct err *err)
 {
-    struct supervise_config config = {.program = daemon->conf->host_program, .directory = daemon->conf->emulated_directory};
+    struct supervise_config config = {.program = daemon->conf->host_program,
+                                      .accounts_file = daemon->conf->accounts_file,
+                                      .with_development_account = daemon->conf->accounts_development,
+                                      .failed = host_failed,
+                                      .failed_arg = daemon,
+                                      .directory = daemon->conf->emulated_directory};
 
     if (!daemon->conf->emulated_directory)
         return 0;
@@ -261,7 +310,7 @@ static int open_admin(struct daemon *daemon, struct err *err)
 
 static int open_listeners(struct daemon *daemon, struct err *err)
 {
-    struct listen_hooks hooks = {daemon_accepted, daemon_connections, daemon};
+    struct listen_hooks hooks = {daemon_accepted, daemon_connections, daemon->connections_max, daemon};
     struct metrics_shard *metrics = metrics_shard(daemon->metrics, daemon->shard_count);
     char where[1024];
     int r = listen_new(daemon->base, daemon->conf, metrics, &hooks, &daemon->listen, err);
@@ -275,22 +324,33 @@ static int open_listeners(struct daemon *daemon, struct err *err)
 }
 
 /* Sockets for the connections and some for everything else. */
-static void raise_descriptor_limit(const struct conf *conf)
+static int find_connections_max(struct daemon *daemon, struct err *err)
 {
-    struct rlimit limit;
-    rlim_t want = (rlim_t)conf->limits_connections + 256;
+    unsigned wanted = daemon->conf->limits_connections;
+    rlim_t want = (rlim_t)wanted + DESCRIPTORS_KEPT;
+    struct rlimit limit = {want, want};
 
+    daemon->connections_max = wanted;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= want)
-        return;
+        return 0;
     limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < want)
-        log_warning("few-descriptors", "only %llu descriptors are allowed, limits.connections = %u needs %llu: raise LimitNOFILE",
-                    (unsigned long long)limit.rlim_cur, conf->limits_connections, (unsigned long long)want);
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur >= want)
+        return 0;
+    if (limit.rlim_cur < 2 * DESCRIPTORS_KEPT)
+        return err_set(err, -EMFILE, "only %llu descriptors are allowed, at least %u are needed: raise LimitNOFILE",
+                       (unsigned long long)limit.rlim_cur, 2 * DESCRIPTORS_KEPT);
+    daemon->connections_max = (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT;
+    log_warning("few-descriptors", "only %llu descriptors are allowed, so at most %u connections are taken; raise LimitNOFILE or lower "
+                "limits.connections = %u", (unsigned long long)limit.rlim_cur, daemon->connections_max, wanted);
+    return 0;
 }
 
 static void daemon_close(struct daemon *daemon)
 {
-    struct event *events[] = {daemon->sigterm, daemon->sigint, daemon->changed, daemon->drain_timer};
+    struct event *events[] = {daemon->sigterm, daemon->sigint,      daemon->sighup,
+                              daemon->changed, daemon->drain_timer, daemon->channel_timer};
 
     listen_free(daemon->listen);
     for (unsigned i = 0; i < daemon->shard_count; i++)
@@ -315,8 +375,9 @@ int daemon_run(const struct conf *conf)
 
     (void)signal(SIGPIPE, SIG_IGN);
     evthread_use_pthreads();
-    raise_descriptor_limit(conf);
-    r = open_loop(&daemon, &err);
+    r = find_connections_max(&daemon, &err);
+    if (r == 0)
+        r = open_loop(&daemon, &err);
     if (r == 0)
         r = open_host(&daemon, &err);
     if (r == 0)
@@ -336,5 +397,5 @@ int daemon_run(const struct conf *conf)
     event_base_dispatch(daemon.base);
     daemon_close(&daemon);
     log_notice("stopped", "bye");
-    return 0;
+    return daemon.exit_status;
 }

@@ -36,6 +36,7 @@ struct listen {
     struct listen_hooks hooks;
     struct listener listeners[SOCKETS_MAX];
     unsigned count;
+    bool is_full;
     char *unix_path; /* removed at the end; owned */
 };
 
@@ -63,10 +64,14 @@ static void take(struct listener *listener, int socket, const struct sockaddr *a
     struct listen *listen = listener->listen;
     int one = 1;
 
-    if (listen->hooks.connections(listen->hooks.arg) >= listen->conf->limits_connections) {
+    bool was_full = listen->is_full;
+
+    listen->is_full = listen->hooks.connections(listen->hooks.arg) >= listen->hooks.connections_max;
+    if (listen->is_full) {
         metrics_add(listen->metrics, METRIC_CONNECTIONS_REFUSED, 1);
-        log_warning("connections-full", "limits.connections = %u is reached: new connections are closed at once",
-                    listen->conf->limits_connections);
+        if (!was_full)
+            log_warning("connections-full", "%u connections are open (limits.connections): new ones are closed at once",
+                        listen->hooks.connections_max);
         (void)close(socket);
         return;
     }

@@ -15,7 +15,8 @@ struct listen;
 struct listen_hooks {
     /* Takes the socket over. 0 or -ENOMEM. */
     int (*accepted)(void *arg, int socket, const struct sockaddr *address, socklen_t address_len);
-    unsigned (*connections)(void *arg); /* open now, for limits.connections */
+    unsigned (*connections)(void *arg); /* open now */
+    unsigned connections_max;
     void *arg;
 };
 

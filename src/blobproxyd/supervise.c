@@ -27,6 +27,10 @@ struct supervise {
     char *program;
     char *directory;
     char *socket_path;
+    char *accounts_file; /* NULL: none */
+    bool with_development_account;
+    void (*failed)(void *arg, int status);
+    void *failed_arg;
     uint32_t backoff_min_ms, backoff_max_ms, backoff_reset_ms;
     uint32_t delay_ms;
     pid_t pid; /* 0: not running */
@@ -104,16 +108,19 @@ static char **child_environment(void)
 static int spawn_child(const struct supervise *supervise, pid_t *ret_pid)
 {
     CLEANUP(cleanup_free) char **environment = child_environment();
-    char *const argv[] = {supervise->program,
-                          (char[]){"--store"},
-                          supervise->directory,
-                          (char[]){"--socket"},
-                          supervise->socket_path,
-                          (char[]){"--development-account"},
-                          (char[]){"--exit-with-parent"},
-                          NULL};
+    char accounts_option[] = "--accounts", development_option[] = "--development-account";
+    char *argv[10] = {supervise->program,       (char[]){"--store"},           supervise->directory, (char[]){"--socket"},
+                      supervise->socket_path, (char[]){"--exit-with-parent"}, NULL};
+    unsigned count = 6;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t files;
+
+    if (supervise->accounts_file) {
+        argv[count++] = accounts_option;
+        argv[count++] = supervise->accounts_file;
+    }
+    if (supervise->with_development_account)
+        argv[count++] = development_option;
     int result = environment ? posix_spawnattr_init(&attributes) : ENOMEM;
 
     if (result)
@@ -198,8 +205,12 @@ static void supervise_exited(evutil_socket_t fd, short what, void *arg)
         supervise_finish(supervise);
         return;
     }
-    if (clock_mono_us() - supervise->started_us >= (uint64_t)supervise->backoff_reset_ms * 1000)
+    bool was_short = clock_mono_us() - supervise->started_us < (uint64_t)supervise->backoff_reset_ms * 1000;
+
+    if (!was_short)
         supervise->delay_ms = supervise->backoff_min_ms;
+    if (was_short && supervise->starts == 1 && supervise->failed && info.si_code == CLD_EXITED && info.si_status != 0)
+        supervise->failed(supervise->failed_arg, info.si_status);
     delay_ms = supervise_back_off(supervise);
     log_warning("host-ended", "blobhostd ended with %s %d, starting it again in %u ms",
                 info.si_code == CLD_EXITED ? "status" : "signal", info.si_status, delay_ms);
@@ -240,6 +251,14 @@ static int supervise_fill(struct supervise *supervise, struct event_base *base, 
     supervise->delay_ms = supervise->backoff_min_ms;
     supervise->program = strdup(config->program);
     supervise->directory = strdup(config->directory);
+    supervise->with_development_account = config->with_development_account;
+    supervise->failed = config->failed;
+    supervise->failed_arg = config->failed_arg;
+    if (config->accounts_file && config->accounts_file[0] != '\0') {
+        supervise->accounts_file = strdup(config->accounts_file);
+        if (!supervise->accounts_file)
+            return -ENOMEM;
+    }
     if (asprintf(&supervise->socket_path, "%s/bus.sock", config->directory) < 0)
         supervise->socket_path = NULL;
     supervise->timer = evtimer_new(base, supervise_timeout, supervise);
@@ -309,6 +328,7 @@ struct supervise *supervise_free(struct supervise *supervise)
         event_free(supervise->timer);
     free(supervise->program);
     free(supervise->directory);
+    free(supervise->accounts_file);
     free(supervise->socket_path);
     free(supervise);
     return NULL;

@@ -8,6 +8,7 @@
 #include "../lib/err.h"
 
 #include <event2/event.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -17,6 +18,12 @@ struct supervise_config {
     uint32_t backoff_min_ms;   /* first delay before starting again, doubles up to backoff_max_ms; 0: 100 */
     uint32_t backoff_max_ms;   /* 0: 5000 */
     uint32_t backoff_reset_ms; /* a run of that length makes the next delay the first one again; 0: 10000 */
+    const char *accounts_file; /* --accounts; NULL or "": none; copied */
+    bool with_development_account;
+    /* The first run ended by itself, with that status, before backoff_reset_ms: it cannot work as it is asked to. The caller ends
+     * (then it is not started again) or returns. NULL: it is always started again. */
+    void (*failed)(void *arg, int status);
+    void *failed_arg;
 };
 
 struct supervise;

@@ -290,6 +290,27 @@ Test(bus, an_open_with_more_or_fewer_descriptors_is_refused_and_leaks_none)
     drop_memory(&sent);
 }
 
+Test(bus, descriptors_with_an_empty_message_are_closed)
+{
+    struct bus_memory sent = make_memory(65536), received;
+    int before = count_fds();
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct msghdr msg = {.msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&msg);
+
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(header), &sent.memfd, sizeof(int));
+    cr_assert_eq(sendmsg(guest, &msg, 0), 0);
+    cr_assert_eq(bus_receive_open(host, &received, &err), -EPIPE);
+    cr_assert_eq(count_fds(), before);
+    drop_memory(&sent);
+}
+
 Test(bus, descriptors_with_another_message_are_closed)
 {
     struct bus_memory sent = make_memory(65536);

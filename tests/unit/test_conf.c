@@ -404,11 +404,24 @@ Test(conf, emulated_moves_sockets_into_its_directory_and_knows_the_development_a
 
 Test(conf, with_emulated_the_file_still_decides_on_socket_and_development, .init = make_directory)
 {
+    char text[256];
     make_blobhostd();
-    LOAD(loaded, "[listen]\nunix = /run/mine.sock\n[accounts]\ndevelopment = no\n", "--emulated=/srv/emulated");
+    write_file("keys", "myaccount AAAA\n", 0600);
+    snprintf(text, sizeof(text), "[listen]\nunix = /run/mine.sock\n[accounts]\ndevelopment = no\nfile = %s\n", path_of("keys"));
+    LOAD(loaded, text, "--emulated=/srv/emulated");
     cr_assert_eq(loaded.action, CONF_RUN, "%s", loaded.err);
     cr_expect_str_eq(loaded.conf->listen_unix, "/run/mine.sock");
     cr_expect_not(loaded.conf->accounts_development);
+    setenv("PATH", "/usr/bin:/bin", 1);
+    remove_directory();
+}
+
+Test(conf, emulated_without_any_account_is_refused, .init = make_directory)
+{
+    make_blobhostd();
+    LOAD(loaded, "[accounts]\ndevelopment = no\n", "--emulated=/srv/emulated");
+    cr_assert_eq(loaded.action, CONF_EXIT_USAGE);
+    cr_expect_not_null(strstr(loaded.err, "no account is left to serve"), "%s", loaded.err);
     setenv("PATH", "/usr/bin:/bin", 1);
     remove_directory();
 }

@@ -39,6 +39,8 @@ static void clean(void)
 }
 
 /* The script runs with the directory in $D; "say" appends a line to the file "said" and wakes whoever waits for it. */
+static struct supervise_config config_with; /* accounts and failed of the next start */
+
 static int start(const char *script, uint32_t reset_ms, struct err *err)
 {
     char store[96];
@@ -47,7 +49,12 @@ static int start(const char *script, uint32_t reset_ms, struct err *err)
     fclose(file);
     chmod(program, 0700);
     snprintf(store, sizeof(store), "%s/a/b", directory);
-    struct supervise_config config = {program, store, 1, 4, reset_ms};
+    struct supervise_config config = config_with;
+    config.program = program;
+    config.directory = store;
+    config.backoff_min_ms = 1;
+    config.backoff_max_ms = 4;
+    config.backoff_reset_ms = reset_ms;
     return supervise_new(base, &config, &supervise, err);
 }
 
@@ -120,7 +127,7 @@ Test(supervise, the_program_gets_store_socket_and_its_ties_to_us)
     char expected[256];
     assert_start("say \"$@\"", 10000);
     run_until_ended();
-    snprintf(expected, sizeof(expected), "--store %s/a/b --socket %s/a/b/bus.sock --development-account --exit-with-parent\n",
+    snprintf(expected, sizeof(expected), "--store %s/a/b --socket %s/a/b/bus.sock --exit-with-parent\n",
              directory, directory);
     cr_expect_str_eq(said(), expected);
 }
@@ -214,7 +221,7 @@ Test(supervise, a_long_run_makes_the_delay_short_again)
 Test(supervise, a_program_that_is_missing_is_told_at_once)
 {
     struct err err = {0};
-    struct supervise_config config = {"/nonexistent/blobhostd", directory, 1, 4, 1};
+    struct supervise_config config = {.program = "/nonexistent/blobhostd", .directory = directory};
     cr_expect_eq(supervise_new(base, &config, &supervise, &err), -ENOENT);
     cr_expect_str_eq(err.text, "/nonexistent/blobhostd: cannot start it: No such file or directory");
 }
@@ -222,7 +229,7 @@ Test(supervise, a_program_that_is_missing_is_told_at_once)
 Test(supervise, a_directory_that_cannot_be_made_is_told)
 {
     struct err err = {0};
-    struct supervise_config config = {"/bin/true", "/dev/null/x", 1, 4, 1};
+    struct supervise_config config = {.program = "/bin/true", .directory = "/dev/null/x"};
     cr_expect_eq(supervise_new(base, &config, &supervise, &err), -ENOTDIR);
     cr_expect_not_null(strstr(err.text, "/dev/null/x: cannot make the directory: "));
 }
@@ -283,4 +290,46 @@ Test(supervise, free_leaves_no_process_behind)
     supervise = supervise_free(supervise);
     cr_expect_eq(kill(pid, 0), -1);
     cr_expect_eq(errno, ESRCH);
+}
+
+static int failed_status;
+
+static void note_failure(void *arg, int status)
+{
+    (void)arg;
+    failed_status = status;
+}
+
+Test(supervise, a_first_run_that_fails_at_once_is_reported)
+{
+    config_with.failed = note_failure;
+    assert_start("exit 3", 10000);
+    run_until_ended();
+    cr_expect_eq(failed_status, 3);
+}
+
+Test(supervise, a_later_failure_and_a_signal_are_not_reported)
+{
+    config_with.failed = note_failure;
+    assert_start("kill -9 $$", 10000);
+    run_until_starts(3);
+    cr_expect_eq(failed_status, 0);
+}
+
+Test(supervise, the_accounts_that_are_configured_are_handed_on)
+{
+    config_with.accounts_file = "/etc/some-accounts";
+    assert_start("say \"$@\"", 10000);
+    run_until_ended();
+    cr_expect_not_null(strstr(said(), "--accounts /etc/some-accounts"), "%s", said());
+    cr_expect_null(strstr(said(), "--development-account"));
+}
+
+Test(supervise, the_development_account_is_served_only_when_asked_for)
+{
+    config_with.with_development_account = true;
+    assert_start("say \"$@\"", 10000);
+    run_until_ended();
+    cr_expect_not_null(strstr(said(), "--development-account"), "%s", said());
+    cr_expect_null(strstr(said(), "--accounts"));
 }

@@ -115,11 +115,12 @@ static int bus_receive(int socket, enum bus_message_type type, void *message, si
 
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return -EAGAIN;
-    if (got == 0 || (got < 0 && errno == ECONNRESET))
-        return err_set(err, -EPIPE, "bus: closed by the peer");
-    if (got < 0)
+    if (got < 0 && errno != ECONNRESET)
         return err_set(err, -errno, "bus: receive: %s", strerror(errno));
-    bus_fds_collect(&msg, &received);
+    if (got >= 0)
+        bus_fds_collect(&msg, &received); /* an empty message may carry descriptors, too */
+    if (got <= 0)
+        return err_set(err, -EPIPE, "bus: closed by the peer");
     int r = bus_check_header(message, (size_t)got, type, bytes, err);
     if (r < 0)
         return r;
