@@ -204,6 +204,8 @@ static enum azure_error call_run(struct call *call)
 
     if (error)
         return error;
+    if (call->target.is_secondary && !call->is_head && !slice_equal(call->head->method, SLICE("GET")))
+        return call_refuse(call, AZURE_InsufficientAccountPermissions, "Write operations are not allowed at the secondary location.");
     row = &rows[call->operation];
     if (!row->run)
         return refuse_operation(call);

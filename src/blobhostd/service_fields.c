@@ -2,6 +2,7 @@
 /* Content fields, metadata, tags and tiers: from requests into the store's structs, and into answers. */
 #include "service_fields.h"
 
+#include "../lib/sign/sas.h"
 #include "service_answer.h"
 #include "service_digest.h"
 
@@ -227,15 +228,23 @@ const char *blob_type_text(enum store_blob_type type)
     return texts[type];
 }
 
-/* A SAS may replace a content field by a parameter that it signed. */
+static bool is_printable(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return false;
+    return true;
+}
+
+/* A service SAS may replace a content field by a parameter that it signed; an account SAS signs none. */
 static void answer_content(struct call *call, const char *name, const char *sas_parameter, const char *stored)
 {
     char text[1024];
     struct slice raw = {NULL, 0};
 
-    if (call->proof == PROOF_SAS)
+    if (call->proof == PROOF_SAS && sas_kind(call->target.query) == SAS_SERVICE)
         raw = target_query(call->target.query, sas_parameter);
-    if (raw.bytes && target_decode(raw, text, sizeof(text)) > 0)
+    if (raw.bytes && target_decode(raw, text, sizeof(text)) > 0 && is_printable(text))
         answer_text(call, name, text);
     else
         answer_text(call, name, stored);

@@ -146,6 +146,27 @@ Test(service_auth, malformed_authorization)
     EXPECT(400, "InvalidAuthenticationInfo");
 }
 
+Test(service_auth, the_secondary_can_only_be_read)
+{
+    fx.signing = SIGN;
+    fx.host = ACCOUNT "-secondary.blob.localhost";
+    cr_expect_eq(ask("GET", "/box/b", NULL), 200);
+    cr_expect_eq(ask("HEAD", "/box/b", NULL), 200);
+    ask("DELETE", "/box/b", NULL);
+    EXPECT(403, "InsufficientAccountPermissions");
+    ask("PUT", "/box/b?comp=metadata", NULL);
+    EXPECT(403, "InsufficientAccountPermissions");
+}
+
+Test(service_auth, an_account_sas_replaces_no_content_fields)
+{
+    char with_content[600];
+
+    (void)snprintf(with_content, sizeof(with_content), "%s&rsct=text/evil", account_sas("r", "o", "2099-01-01"));
+    cr_expect_eq(ask_with("GET", "/box/b", NULL, with_content), 200);
+    cr_expect_str_neq(field("Content-Type"), "text/evil");
+}
+
 Test(service_auth, bearer_token_needs_the_real_service)
 {
     ask("GET", "/all/b", "Authorization: Bearer secret.token\r\n");
