@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The emulated bus: how a channel of the simulated VMBus is offered, opened and rescinded over a Unix socket.
  * host -> guest: offer. guest -> host: open, with three descriptors (memfd, eventfd guest->host, eventfd host->guest).
- * host -> guest: opened. Then only the rings speak; closing the socket, on either side, is a rescind. SOCK_SEQPACKET. */
+ * host -> guest: opened. Then only the rings speak; closing the socket, on either side, is a rescind. SOCK_SEQPACKET.
+ * Both ends run as the same user or root and trust each other so far: a peer could make the shared eventfds blocking and full. */
 #ifndef BLOBPROXY_BUS_H
 #define BLOBPROXY_BUS_H
 
