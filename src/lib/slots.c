@@ -195,6 +195,14 @@ static void region_release(struct slot_region *region)
     region->release(region);
 }
 
+static void slot_discard(struct slot *slot)
+{
+    struct slot_region *region = slot->region;
+
+    if (region->discard)
+        region->discard(region, slot->request, (size_t)slot->request_capacity + slot->response_capacity + slot->data_capacity);
+}
+
 void slots_detach(struct slots *slots)
 {
     struct slot_region *region = slots->current;
@@ -202,9 +210,15 @@ void slots_detach(struct slots *slots)
     if (!region)
         return;
     slots->current = NULL;
-    for (enum slot_class class = 0; class < SLOT_CLASSES; class ++)
-        STAILQ_INIT(&slots->idle[class]);
     region->is_current = false;
+    for (enum slot_class class = 0; class < SLOT_CLASSES; class ++) {
+        struct slot *slot;
+
+        if (region->slots_out > 0)
+            STAILQ_FOREACH(slot, &slots->idle[class], free_link)
+                slot_discard(slot);
+        STAILQ_INIT(&slots->idle[class]);
+    }
     if (region->slots_out == 0)
         region_release(region);
 }
@@ -228,6 +242,8 @@ void slots_put(struct slot *slot, struct slots *slots)
         slots_arm(slots);
     } else if (region->slots_out == 0) {
         region_release(region);
+    } else {
+        slot_discard(slot);
     }
 }
 

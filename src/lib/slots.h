@@ -62,6 +62,9 @@ struct slot_region {
     unsigned slots_out;
     bool is_current;                          /* new slots come from it */
     void (*release)(struct slot_region *self); /* unmaps; called once */
+    /* What stands there is needed no more, and the memory is not dealt again: a region that only waits for its last slots must not
+     * cost all of its pages. NULL: nothing is done about it. */
+    void (*discard)(struct slot_region *self, void *address, size_t bytes);
     struct slot *slots;                       /* array made by slots_attach */
 };
 

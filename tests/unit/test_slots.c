@@ -323,6 +323,32 @@ Test(slots, detaching_with_nothing_out_releases_at_once_and_once)
     cr_assert_eq(regions[0].releases, 1);
 }
 
+static size_t discarded_bytes;
+
+static void discard(struct slot_region *self, void *address, size_t bytes)
+{
+    cr_assert_geq((uint8_t *)address, self->base);
+    cr_assert_leq((uint8_t *)address + bytes, self->base + slots_region_bytes(&geometry));
+    discarded_bytes += bytes;
+}
+
+Test(slots, an_old_region_keeps_no_more_memory_than_the_slots_that_are_out)
+{
+    attach(0);
+    regions[0].region.discard = discard;
+    struct slot *large = slots_take(slots, SLOT_LARGE);
+    struct slot *small = slots_take(slots, SLOT_SMALL);
+    size_t fixed = LIMIT_SLOT_REQUEST_BYTES + LIMIT_SLOT_RESPONSE_BYTES;
+    size_t out = 2 * fixed + small->data_capacity + large->data_capacity;
+
+    slots_detach(slots);
+    cr_assert_eq(discarded_bytes, slots_region_bytes(&geometry) - out);
+    slots_put(small, slots);
+    cr_assert_eq(discarded_bytes, slots_region_bytes(&geometry) - fixed - large->data_capacity);
+    slots_put(large, slots);
+    cr_assert_eq(regions[0].releases, 1);
+}
+
 Test(slots, an_old_region_lives_until_its_last_slot_is_back_and_serves_nobody)
 {
     attach(0);

@@ -75,6 +75,13 @@ static void memory_release(struct slot_region *region)
     free(memory);
 }
 
+/* The host may still have it mapped: what it writes there now comes back as new pages, and nobody reads them. */
+static void memory_discard(struct slot_region *region, void *address, size_t bytes)
+{
+    (void)region;
+    (void)madvise(address, bytes, MADV_REMOVE);
+}
+
 _Static_assert(offsetof(struct emulated_memory, region) == 0, "memory_release casts");
 
 static int memory_new(const struct emulated *emulated, int *ret_memfd, struct emulated_memory **ret_memory, struct err *err)
@@ -95,6 +102,7 @@ static int memory_new(const struct emulated *emulated, int *ret_memfd, struct em
     memory->map = map;
     memory->region.base = memory->map + rings_bytes;
     memory->region.release = memory_release;
+    memory->region.discard = memory_discard;
     *ret_memfd = TAKE_FD(memfd);
     *ret_memory = TAKE_PTR(memory);
     return 0;
