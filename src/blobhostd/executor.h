@@ -13,12 +13,12 @@
  * may change under the reader. */
 struct host_request {
     uint8_t guid[16];
-    const struct head *head;   /* host style: Host "<account>.blob.<suffix>", target "/<container>/<blob>?query" */
-    const struct iovec *data;  /* the data buffer: request body on the way in, room for the answer's body on the way out */
+    const struct head *head;  /* host style: Host "<account>.blob.<suffix>", target "/<container>/<blob>?query" */
+    const struct iovec *data; /* the data buffer: request body on the way in, room for the answer's body on the way out */
     int data_iov_count;
-    uint64_t data_capacity;    /* bytes in data */
-    uint64_t body_bytes;       /* of these, request body */
-    uint64_t deadline_us;      /* monotonic; after it nothing may be started; 0: none */
+    uint64_t data_capacity; /* bytes in data */
+    uint64_t body_bytes;    /* of these, request body */
+    uint64_t deadline_us;   /* monotonic; after it nothing may be started; 0: none */
 };
 
 /* The answer. The executor fills it and hands it back through done(). */

@@ -205,7 +205,8 @@ static enum azure_error call_run(struct call *call)
     if (error)
         return error;
     if (call->target.is_secondary && !call->is_head && !slice_equal(call->head->method, SLICE("GET")))
-        return call_refuse(call, AZURE_InsufficientAccountPermissions, "Write operations are not allowed at the secondary location.");
+        return call_refuse(call, AZURE_InsufficientAccountPermissions,
+                           "Write operations are not allowed at the secondary location.");
     row = &rows[call->operation];
     if (!row->run)
         return refuse_operation(call);
@@ -255,7 +256,8 @@ int service_new(struct store *store, const struct accounts *accounts, struct ser
 
     if (!service)
         return -ENOMEM;
-    *service = (struct service){.executor = {.execute = service_execute}, .store = store, .accounts = accounts, .computes_md5 = true};
+    *service =
+        (struct service){.executor = {.execute = service_execute}, .store = store, .accounts = accounts, .computes_md5 = true};
     *ret_service = service;
     return 0;
 }

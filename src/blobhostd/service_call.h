@@ -22,7 +22,7 @@ struct call {
     const struct head *head;
     struct target target;
     enum operation operation;
-    bool is_head; /* the answer has no body */
+    bool is_head;      /* the answer has no body */
     bool computes_md5; /* of a Put Blob that names none */
     enum call_proof proof;
     bool is_create_only; /* the SAS lets it create, not overwrite */

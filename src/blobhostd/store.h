@@ -18,8 +18,8 @@
 struct store;
 
 struct store_options {
-    bool sync;            /* fsync before a write is acknowledged */
-    uint64_t map_bytes;   /* LMDB's largest size; 0: 64 GiB (address space, not disk) */
+    bool sync;             /* fsync before a write is acknowledged */
+    uint64_t map_bytes;    /* LMDB's largest size; 0: 64 GiB (address space, not disk) */
     uint64_t inline_bytes; /* data up to this stays in LMDB; 0: 16 KiB */
 };
 
@@ -57,8 +57,8 @@ struct store_blob {
     bool has_md5;
     uint8_t md5[16];
     struct store_pairs metadata;
-    struct store_pairs tags; /* x-ms-tags as given with a write; kept and copied */
-    char *tier;              /* "Hot", NULL: account default */
+    struct store_pairs tags;  /* x-ms-tags as given with a write; kept and copied */
+    char *tier;               /* "Hot", NULL: account default */
     uint64_t sequence_number; /* page blobs */
     uint32_t block_count;     /* append blobs: committed appends */
     bool is_sealed;
@@ -86,8 +86,8 @@ struct store_check {
 };
 
 /* ---- containers ---- */
-enum azure_error store_create_container(struct store *store, const struct store_name *name, const struct store_container *properties,
-                                        struct store_container *ret_container);
+enum azure_error store_create_container(struct store *store, const struct store_name *name,
+                                        const struct store_container *properties, struct store_container *ret_container);
 enum azure_error store_get_container(struct store *store, const struct store_name *name, struct store_container *ret_container);
 /* update changes metadata or public_access of *container (replacing owned memory); the store sets etag and modified_us. */
 enum azure_error store_update_container(struct store *store, const struct store_name *name,
@@ -106,15 +106,15 @@ struct store_reader; /* one version of a blob, whatever is written meanwhile */
 enum azure_error store_open_reader(struct store *store, const struct store_name *name, struct store_reader **ret_reader);
 const struct store_blob *store_reader_blob(const struct store_reader *reader);
 /* Exactly length bytes from offset into the iovecs. 0; -ESTALE: the version has just been deleted, open a new reader; -EIO. */
-int store_reader_read(struct store_reader *reader, uint64_t offset, uint64_t length, const struct iovec *iov, int iov_count)
-    MUST_CHECK;
+int store_reader_read(struct store_reader *reader, uint64_t offset, uint64_t length, const struct iovec *iov,
+                      int iov_count) MUST_CHECK;
 struct store_reader *store_reader_close(struct store_reader *reader); /* NULL is fine; returns NULL */
 
 /* Creates or replaces. Takes type, strings, metadata, tags, tier, md5, length (page blobs: the size) from properties. The body is
  * block blob content; append and page blobs are made empty. Uncommitted blocks of the name are dropped. */
 enum azure_error store_put_blob(struct store *store, const struct store_name *name, const struct store_blob *properties,
-                                const struct iovec *body, int body_iov_count, uint64_t body_bytes, const struct store_check *check,
-                                struct store_blob *ret_blob);
+                                const struct iovec *body, int body_iov_count, uint64_t body_bytes,
+                                const struct store_check *check, struct store_blob *ret_blob);
 
 /* update checks conditions and changes fields (replacing owned memory); length may change on page blobs only. changes_etag false
  * leaves etag and modified_us alone. */
@@ -122,7 +122,11 @@ enum azure_error store_update_blob(struct store *store, const struct store_name 
                                    enum azure_error (*update)(void *arg, struct store_blob *blob), void *arg,
                                    struct store_blob *ret_blob);
 
-enum store_delete { STORE_DELETE_ALONE /* SnapshotsPresent when it has any */, STORE_DELETE_INCLUDE, STORE_DELETE_ONLY_SNAPSHOTS };
+enum store_delete {
+    STORE_DELETE_ALONE /* SnapshotsPresent when it has any */,
+    STORE_DELETE_INCLUDE,
+    STORE_DELETE_ONLY_SNAPSHOTS
+};
 enum azure_error store_delete_blob(struct store *store, const struct store_name *name, enum store_delete what,
                                    const struct store_check *check);
 
@@ -130,10 +134,12 @@ struct store_listing {
     const char *prefix;    /* "" for all */
     const char *delimiter; /* "" for flat; common prefixes are visited once, with blob == NULL */
     const char *from;      /* first name >= from ... */
-    const char *from_snapshot; /* ... and, of exactly that name, versions >= this (snapshots come before the base blob); or NULL */
+    const char
+        *from_snapshot; /* ... and, of exactly that name, versions >= this (snapshots come before the base blob); or NULL */
     bool with_snapshots, with_uncommitted;
 };
-/* In order of name (bytewise), then snapshots by time, then the base blob. snapshot is NULL for the base blob. The callback returns false to stop. */
+/* In order of name (bytewise), then snapshots by time, then the base blob. snapshot is NULL for the base blob. The callback
+ * returns false to stop. */
 enum azure_error store_list_blobs(struct store *store, const char *account, const char *container,
                                   const struct store_listing *listing,
                                   bool (*visit)(void *arg, const char *name, const char *snapshot, const struct store_blob *blob),

@@ -55,7 +55,7 @@ static void channel_end_when_idle(struct vsp_channel *channel)
 static void channel_rescind(struct vsp_channel *channel)
 {
     struct event *const events[] = {channel->on_socket, channel->on_stop, channel->on_deadline, channel->on_signal,
-                                   channel->on_turn};
+                                    channel->on_turn};
 
     if (channel->state == CHANNEL_CLOSING)
         return;
@@ -265,7 +265,7 @@ static void *channel_run(void *arg)
 static void channel_free(struct vsp_channel *channel)
 {
     struct event *const events[] = {channel->on_socket, channel->on_stop, channel->on_deadline, channel->on_signal,
-                                   channel->on_turn};
+                                    channel->on_turn};
 
     for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
         if (events[i])

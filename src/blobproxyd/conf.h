@@ -21,27 +21,27 @@ struct conf_list {
 
 /* One member per row of conf.def, in its order. Durations in milliseconds, sizes in bytes. */
 struct conf {
-    struct conf_list listen_tcp;     /* "127.0.0.1:10000 [::1]:10000"; only loopback unless listen.allow_remote */
+    struct conf_list listen_tcp; /* "127.0.0.1:10000 [::1]:10000"; only loopback unless listen.allow_remote */
     bool listen_allow_remote;
-    char *listen_unix;               /* path, or "" for none; default: /run/blobproxyd.sock as root, else
-                                      * $RUNTIME_DIRECTORY/blobproxyd.sock, $XDG_RUNTIME_DIR/blobproxyd.sock, else none */
-    unsigned listen_unix_mode;       /* octal; 0660 */
-    char *listen_metrics;            /* "127.0.0.1:10080", or "" for none; loopback only, always */
-    struct conf_list listen_hosts;   /* further host names that are path style */
+    char *listen_unix;                        /* path, or "" for none; default: /run/blobproxyd.sock as root, else
+                                               * $RUNTIME_DIRECTORY/blobproxyd.sock, $XDG_RUNTIME_DIR/blobproxyd.sock, else none */
+    unsigned listen_unix_mode;                /* octal; 0660 */
+    char *listen_metrics;                     /* "127.0.0.1:10080", or "" for none; loopback only, always */
+    struct conf_list listen_hosts;            /* further host names that are path style */
     struct conf_list listen_account_suffixes; /* "blob.localhost": <account>.<suffix> is host style */
 
-    char *channel_type;              /* "emulated" */
-    char *channel_socket;            /* blobhostd's bus socket: /run/blobhostd/bus.sock */
-    uint32_t channel_ring_bytes;     /* 256K */
-    uint64_t channel_timeout_ms;     /* given to the host with every transfer: 60s */
-    char *channel_suffix;            /* "blob.localhost": the Host of a transfer is <account>.<suffix> */
+    char *channel_type;          /* "emulated" */
+    char *channel_socket;        /* blobhostd's bus socket: /run/blobhostd/bus.sock */
+    uint32_t channel_ring_bytes; /* 256K */
+    uint64_t channel_timeout_ms; /* given to the host with every transfer: 60s */
+    char *channel_suffix;        /* "blob.localhost": the Host of a transfer is <account>.<suffix> */
 
-    uint32_t slots_small;            /* 256, over all shards */
-    uint32_t slots_large;            /* 16 */
-    uint32_t slots_large_bytes;      /* 8M; at most 31M */
+    uint32_t slots_small;       /* 256, over all shards */
+    uint32_t slots_large;       /* 16 */
+    uint32_t slots_large_bytes; /* 8M; at most 31M */
 
-    uint32_t limits_connections;     /* 16384 */
-    uint32_t limits_shards;          /* 0: one per CPU this process may use */
+    uint32_t limits_connections;          /* 16384 */
+    uint32_t limits_shards;               /* 0: one per CPU this process may use */
     uint64_t limits_header_timeout_ms;    /* 20s */
     uint64_t limits_keepalive_timeout_ms; /* 300s */
     uint64_t limits_slot_timeout_ms;      /* 20s: wait for a slot or the channel, then 503 */
@@ -50,21 +50,22 @@ struct conf {
     uint32_t limits_body_rate;            /* 16K bytes/s: a body of N bytes, either way, has grace + N / rate */
     uint64_t limits_drain_timeout_ms;     /* 30s */
 
-    char *accounts_file;             /* key file, or "" */
-    bool accounts_development;       /* devstoreaccount1 and its published key: yes with --emulated, else no */
+    char *accounts_file;       /* key file, or "" */
+    bool accounts_development; /* devstoreaccount1 and its published key: yes with --emulated, else no */
 
-    enum log_level log_level;        /* notice */
+    enum log_level log_level; /* notice */
 
     /* Not from the file. */
-    char *emulated_directory;        /* --emulated: data of the blobhostd it starts; NULL: do not start one */
-    char *host_program;              /* blobhostd beside this program, else from PATH */
-    struct accounts *accounts;       /* loaded from accounts_file, the systemd credential "accounts", the development account */
-    struct conf_origin *origins;     /* where each key was set, for messages; owned */
+    char *emulated_directory;    /* --emulated: data of the blobhostd it starts; NULL: do not start one */
+    char *host_program;          /* blobhostd beside this program, else from PATH */
+    struct accounts *accounts;   /* loaded from accounts_file, the systemd credential "accounts", the development account */
+    struct conf_origin *origins; /* where each key was set, for messages; owned */
 };
 
 enum conf_action { CONF_RUN, CONF_EXIT_OK, CONF_EXIT_USAGE /* 2 */ };
 
-/* Reads argv, the file that it names (or the default one, when that exists), checks everything that can be checked without acting.
+/* Reads argv, the file that it names (or the default one, when that exists), checks everything that can be checked without
+ * acting.
  * --help and --version print on out; errors print as one line each "blobproxyd: PATH:LINE: section.key: what is wrong, what to
  * write" on err_out, all of them, not only the first. On CONF_RUN *ret_conf is set. */
 enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, struct conf **ret_conf);
@@ -77,8 +78,8 @@ unsigned conf_shards(const struct conf *conf);
 /* All defaults of conf.def, nothing resolved, no accounts. NULL: no memory. */
 struct conf *conf_new(void);
 
-/* The parser alone, for tests and fuzzing: text is the file's contents, name stands in messages and must outlive conf. Checks each
- * value by itself. Returns the number of errors written to errors, one line each, without the program's name. */
+/* The parser alone, for tests and fuzzing: text is the file's contents, name stands in messages and must outlive conf. Checks
+ * each value by itself. Returns the number of errors written to errors, one line each, without the program's name. */
 unsigned conf_parse_text(struct conf *conf, const char *name, const char *text, size_t len, struct buf *errors);
 
 #endif

@@ -44,7 +44,7 @@ struct daemon {
     enum daemon_state state;
     int exit_status;
     unsigned connections_max; /* limits.connections, or what the descriptors allow */
-    bool has_been_ready; /* the channel of every shard has been up once */
+    bool has_been_ready;      /* the channel of every shard has been up once */
 };
 
 /* ---- connections ---- */
@@ -89,10 +89,10 @@ static unsigned channels_up(const struct daemon *daemon)
 static bool daemon_ready(void *arg, char reason[ADMIN_REASON_BYTES])
 {
     const struct daemon *daemon = arg;
-    const char *why = daemon->state >= DAEMON_DRAINING                  ? "draining"
-                      : !daemon->listen                                 ? "no listener yet"
-                      : channels_up(daemon) < daemon->shard_count       ? "the channel to the host is down"
-                                                                        : NULL;
+    const char *why = daemon->state >= DAEMON_DRAINING            ? "draining"
+                      : !daemon->listen                           ? "no listener yet"
+                      : channels_up(daemon) < daemon->shard_count ? "the channel to the host is down"
+                                                                  : NULL;
 
     if (why)
         snprintf(reason, ADMIN_REASON_BYTES, "%s", why);
@@ -194,8 +194,10 @@ static void channel_missed(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     if (daemon->state == DAEMON_SERVING && channels_up(daemon) < daemon->shard_count)
-        log_warning("no-channel", "%u of %u channels are down: is blobhostd running, as this user or root, with --socket %s? Requests "
-                    "get 503 meanwhile", daemon->shard_count - channels_up(daemon), daemon->shard_count, daemon->conf->channel_socket);
+        log_warning("no-channel",
+                    "%u of %u channels are down: is blobhostd running, as this user or root, with --socket %s? Requests "
+                    "get 503 meanwhile",
+                    daemon->shard_count - channels_up(daemon), daemon->shard_count, daemon->conf->channel_socket);
 }
 
 static void notify_state(struct daemon *daemon)
@@ -242,8 +244,9 @@ static int open_loop(struct daemon *daemon, struct err *err)
     daemon->drain_timer = evtimer_new(daemon->base, drain_expired, daemon);
     daemon->channel_timer = evtimer_new(daemon->base, channel_missed, daemon);
     daemon->sighup = evsignal_new(daemon->base, SIGHUP, daemon_sighup, daemon);
-    if (!daemon->channel_timer || !daemon->sighup || event_add(daemon->sighup, NULL) < 0 || !daemon->sigterm || !daemon->sigint || !daemon->changed || !daemon->drain_timer || event_add(daemon->sigterm, NULL) < 0 ||
-        event_add(daemon->sigint, NULL) < 0 || event_add(daemon->changed, NULL) < 0)
+    if (!daemon->channel_timer || !daemon->sighup || event_add(daemon->sighup, NULL) < 0 || !daemon->sigterm || !daemon->sigint ||
+        !daemon->changed || !daemon->drain_timer || event_add(daemon->sigterm, NULL) < 0 || event_add(daemon->sigint, NULL) < 0 ||
+        event_add(daemon->changed, NULL) < 0)
         return err_set(err, -ENOMEM, "no memory");
     return 0;
 }
@@ -255,8 +258,10 @@ static void host_failed(void *arg, int status)
 
     if (daemon->has_been_ready)
         return;
-    log_error("start-failed", "blobhostd ended with status %d as soon as it was started; its own line above says why (is %s in use or "
-              "not writable?)", status, daemon->conf->emulated_directory);
+    log_error("start-failed",
+              "blobhostd ended with status %d as soon as it was started; its own line above says why (is %s in use or "
+              "not writable?)",
+              status, daemon->conf->emulated_directory);
     daemon->exit_status = 1;
     event_base_loopbreak(daemon->base);
 }
@@ -342,8 +347,10 @@ static int find_connections_max(struct daemon *daemon, struct err *err)
         return err_set(err, -EMFILE, "only %llu descriptors are allowed, at least %u are needed: raise LimitNOFILE",
                        (unsigned long long)limit.rlim_cur, 2 * DESCRIPTORS_KEPT);
     daemon->connections_max = (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT;
-    log_warning("few-descriptors", "only %llu descriptors are allowed, so at most %u connections are taken; raise LimitNOFILE or lower "
-                "limits.connections = %u", (unsigned long long)limit.rlim_cur, daemon->connections_max, wanted);
+    log_warning("few-descriptors",
+                "only %llu descriptors are allowed, so at most %u connections are taken; raise LimitNOFILE or lower "
+                "limits.connections = %u",
+                (unsigned long long)limit.rlim_cur, daemon->connections_max, wanted);
     return 0;
 }
 

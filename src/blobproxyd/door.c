@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* New connections, until their first head is whole: the bytes are only looked at (MSG_PEEK), so the parser behind reads them again. */
+/* New connections, until their first head is whole: the bytes are only looked at (MSG_PEEK), so the parser behind reads them
+ * again. */
 #include "door.h"
 
 #include "exchange.h"

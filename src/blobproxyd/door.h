@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The door of a shard: a new connection stays here until the head of its first request is whole and has passed the guard; only then
- * does the HTTP parser get to see it. Who sends nonsense gets an Azure error here, who drips is closed at the deadline. */
+/* The door of a shard: a new connection stays here until the head of its first request is whole and has passed the guard; only
+ * then does the HTTP parser get to see it. Who sends nonsense gets an Azure error here, who drips is closed at the deadline. */
 #ifndef BLOBPROXYD_DOOR_H
 #define BLOBPROXYD_DOOR_H
 

@@ -21,8 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPARES_MAX 256u       /* finished exchanges kept for the next ones: 18 KiB each */
-#define ATTEMPTS_MAX 3u       /* transfers for one request that may be sent again */
+#define SPARES_MAX 256u /* finished exchanges kept for the next ones: 18 KiB each */
+#define ATTEMPTS_MAX 3u /* transfers for one request that may be sent again */
 #define RESPONSE_BYTES_MAX (LIMIT_SLOT_RESPONSE_BYTES + 1)
 
 #define BIT(state) (1u << (state))
@@ -138,7 +138,8 @@ static void move_body(struct exchange *x)
     x->old_slot = NULL;
 }
 
-/* The request is complete and has its slot. Ends in EX_HOST, in EX_SLOT (the slot's memory has gone with its channel), or refused. */
+/* The request is complete and has its slot. Ends in EX_HOST, in EX_SLOT (the slot's memory has gone with its channel), or
+ * refused. */
 static void send_request(struct exchange *x)
 {
     if (!x->slot->region->is_current) {
@@ -283,7 +284,8 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
     default:
         break;
     }
-    exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_STATUS, "The host answered status 0x%08" PRIx32 ".", transfer->status);
+    exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_STATUS, "The host answered status 0x%08" PRIx32 ".",
+                    transfer->status);
 }
 
 static void exchange_completed(struct transfer *transfer, int result)
@@ -310,15 +312,18 @@ static int find_target(struct exchange *x)
     case 0:
         return 0;
     case -EHOSTUNREACH:
-        exchange_refuse(x, AZURE_InvalidHost, METRIC_ERROR_GUARD,
-                        "Use http://127.0.0.1:PORT/ACCOUNT or http://ACCOUNT.blob.localhost:PORT; further names: listen.hosts and "
-                        "listen.account_suffixes.");
+        exchange_refuse(
+            x, AZURE_InvalidHost, METRIC_ERROR_GUARD,
+            "Use http://127.0.0.1:PORT/ACCOUNT or http://ACCOUNT.blob.localhost:PORT; further names: listen.hosts and "
+            "listen.account_suffixes.");
         return r;
     case -ENOENT:
-        exchange_refuse(x, AZURE_InvalidUri, METRIC_ERROR_GUARD, "The path must begin with the account: /ACCOUNT/CONTAINER/BLOB.");
+        exchange_refuse(x, AZURE_InvalidUri, METRIC_ERROR_GUARD,
+                        "The path must begin with the account: /ACCOUNT/CONTAINER/BLOB.");
         return r;
     default:
-        exchange_refuse(x, AZURE_InvalidUri, METRIC_ERROR_GUARD, "The account name must have 3 to 24 lower-case letters and digits.");
+        exchange_refuse(x, AZURE_InvalidUri, METRIC_ERROR_GUARD,
+                        "The account name must have 3 to 24 lower-case letters and digits.");
         return r;
     }
 }
@@ -342,7 +347,8 @@ static int find_body_length(struct exchange *x)
 static bool can_upload(struct exchange *x)
 {
     return operation_row(x->operation)->split == SPLIT_PUT_BLOCKS && x->body_bytes <= LIMIT_PUT_BLOB_BYTES &&
-           upload_list_fits(x->body_bytes, x->env->conf->slots_large_bytes) && !head_find(&x->request, "x-ms-structured-body") && exchange_may_change(x);
+           upload_list_fits(x->body_bytes, x->env->conf->slots_large_bytes) && !head_find(&x->request, "x-ms-structured-body") &&
+           exchange_may_change(x);
 }
 
 static int check_room(struct exchange *x)

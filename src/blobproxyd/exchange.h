@@ -34,10 +34,10 @@ struct exchange_env {
     void (*wake)(void *client); /* an exchange that answered EXCHANGE_WAIT (or a stream read of 0) can go on */
     bool is_draining;           /* answers ask clients to close */
 
-    struct submission_queue submissions; /* waiting for room in the ring, in order */
-    struct head composed;                /* scratch for one head being composed */
+    struct submission_queue submissions;          /* waiting for room in the ring, in order */
+    struct head composed;                         /* scratch for one head being composed */
     struct buf target_text, head_text, sign_text; /* scratch */
-    struct exchange *spare;              /* free list */
+    struct exchange *spare;                       /* free list */
     unsigned spares, exchanges, transfers;
 };
 

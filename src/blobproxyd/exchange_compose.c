@@ -25,8 +25,9 @@ static bool is_one_of(struct slice name, const char *const *names)
 /* Fields of this hop; Host and Authorization are written anew. */
 static bool is_hop_by_hop(struct slice name)
 {
-    static const char *const names[] = {"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "TE",   "Trailer",
-                                        "Upgrade",    "Expect",     "Transfer-Encoding", "Host",               NULL};
+    static const char *const names[] = {"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "TE",
+                                        "Trailer",    "Upgrade",    "Expect",           "Transfer-Encoding",   "Host",
+                                        NULL};
 
     return is_one_of(name, names);
 }
@@ -68,8 +69,8 @@ static bool is_kept_in_block(struct slice name)
 
 static bool is_replaced_in_list(struct slice name)
 {
-    static const char *const names[] = {"Content-Length",      "Content-MD5",           "x-ms-content-crc64",
-                                        "x-ms-blob-type",      "x-ms-blob-content-md5", NULL};
+    static const char *const names[] = {"Content-Length", "Content-MD5",           "x-ms-content-crc64",
+                                        "x-ms-blob-type", "x-ms-blob-content-md5", NULL};
 
     return is_one_of(name, names);
 }
@@ -152,7 +153,8 @@ static int copy_fields(struct exchange *x, enum exchange_shape_kind kind, struct
 
         if (is_hop_by_hop(field->name) || (has_connection && is_connection_named(&x->request, field->name)))
             continue;
-        if (is_signed && (slice_equal_nocase(field->name, SLICE("Authorization")) || (kind != SHAPE_WHOLE && is_date(field->name))))
+        if (is_signed &&
+            (slice_equal_nocase(field->name, SLICE("Authorization")) || (kind != SHAPE_WHOLE && is_date(field->name))))
             continue;
         struct slice name = shaped_name(x, kind, field->name);
         int r = name.bytes ? head_add(composed, name, field->value) : 0;
@@ -186,7 +188,8 @@ static int add_block_fields(const struct exchange_shape *shape, struct composed_
     return r;
 }
 
-static int add_shape_fields(struct exchange *x, const struct exchange_shape *shape, struct composed_text *text, struct head *composed)
+static int add_shape_fields(struct exchange *x, const struct exchange_shape *shape, struct composed_text *text,
+                            struct head *composed)
 {
     int r = 0;
 
@@ -217,7 +220,8 @@ static int add_authorization(struct exchange *x, struct slice query, struct comp
 }
 
 /* The target in host style, raw as the client sent it, with what the shape adds to the query. */
-static int compose_target(struct exchange *x, const struct exchange_shape *shape, struct slice *ret_target, struct slice *ret_query)
+static int compose_target(struct exchange *x, const struct exchange_shape *shape, struct slice *ret_target,
+                          struct slice *ret_query)
 {
     struct buf *text = &x->env->target_text;
 

@@ -41,7 +41,7 @@ struct exchange {
     struct exchange_env *env;
     void *client;
     enum exchange_state state;
-    bool is_waiting; /* the client's side sleeps until wake */
+    bool is_waiting;  /* the client's side sleeps until wake */
     char *raw_target; /* owned */
     size_t raw_target_bytes;
 
@@ -79,8 +79,8 @@ void exchange_wake(struct exchange *x);
 /* What the client's side has to do in the present state. */
 enum exchange_next exchange_next_step(struct exchange *x);
 
-/* The proxy's own error: fills the answer, gives resources back, counts, logs. The state becomes READY or DISCARD. Nothing happens
- * when there is an answer already. */
+/* The proxy's own error: fills the answer, gives resources back, counts, logs. The state becomes READY or DISCARD. Nothing
+ * happens when there is an answer already. */
 void exchange_refuse(struct exchange *x, enum azure_error error, enum metric kind, const char *detail, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -123,7 +123,7 @@ ssize_t split_read(struct split *split, char *bytes, size_t max);
 struct split *split_free(struct split *split); /* NULL is fine; what is at the host is quarantined */
 
 /* A Put Blob that is larger than a slot: Put Block for each slot full, Put Block List at the end. */
-int upload_begin(struct exchange *x) MUST_CHECK; /* 0, -ENOMEM */
+int upload_begin(struct exchange *x) MUST_CHECK;                 /* 0, -ENOMEM */
 bool upload_list_fits(uint64_t body_bytes, uint32_t slot_bytes); /* its block list, into one slot and the service's limit */
 /* As exchange_body(). */
 enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t len, size_t *taken);
@@ -131,7 +131,7 @@ enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t 
 void upload_finish(struct upload *upload);
 /* Gives back, or leaves to the host, whatever it holds; no completion of it does anything afterwards. NULL is fine. */
 void upload_release(struct upload *upload);
-struct upload *upload_free(struct upload *upload); /* NULL is fine; what is at the host is quarantined */
+struct upload *upload_free(struct upload *upload);   /* NULL is fine; what is at the host is quarantined */
 bool upload_is_waiting(const struct upload *upload); /* for a slot or for the host, not for the client */
 
 /* The completed answer stands in the slot: x owns the slot from now on and answers with it. */

@@ -81,8 +81,8 @@ static void log_refusal(const struct exchange *x, enum azure_error error, const 
     log_event(level, "exchange-refused", fields, sizeof(fields) / sizeof(fields[0]), "%s", detail);
 }
 
-/* Before its body is complete a client reads no answer: what it still sends is read away. Only before the first byte of a body can
- * the answer go out at once, and the connection is closed then. */
+/* Before its body is complete a client reads no answer: what it still sends is read away. Only before the first byte of a body
+ * can the answer go out at once, and the connection is closed then. */
 void exchange_answered(struct exchange *x)
 {
     uint64_t to_come = x->body_bytes - x->body_received;

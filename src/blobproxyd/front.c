@@ -5,7 +5,8 @@
  * - raw targets: the URI log callback sees the target before anything is unescaped, and the unescape callback does nothing;
  * - an exchange that waits suspends its connection; libmicrohttpd then sees neither time-outs nor a client that leaves, so the
  *   sweep keeps the deadlines and, from the second sweep on, watches the socket for a hang-up;
- * - idle time-outs alone do not stop a client that drips bytes: every phase of a connection has a deadline fixed when it begins. */
+ * - idle time-outs alone do not stop a client that drips bytes: every phase of a connection has a deadline fixed when it begins.
+ */
 #include "front.h"
 
 #include "mhdloop.h"
@@ -43,7 +44,7 @@ struct client {
     uint64_t wait_since_us;
     bool is_suspended, is_cut;
     bool has_no_body; /* the first call for this request has been, and there is nothing to wait for */
-    bool must_abort; /* the exchange cannot go on: the handler answers MHD_NO */
+    bool must_abort;  /* the exchange cannot go on: the handler answers MHD_NO */
     struct exchange *exchange;
     struct event *idle_watch;
     TAILQ_ENTRY(client) link;
@@ -520,8 +521,8 @@ void front_drain(struct front *front)
 
     front->env->is_draining = true;
     TAILQ_FOREACH(client, &front->clients, link)
-        if (client->phase == CLIENT_IDLE)
-            client->deadline_us = 0;
+    if (client->phase == CLIENT_IDLE)
+        client->deadline_us = 0;
 }
 
 unsigned front_connections(const struct front *front)
@@ -560,12 +561,13 @@ int front_new(struct event_base *base, struct exchange_env *env, const struct fr
     env->wake = front_wake;
     TAILQ_INIT(&front->clients);
     front->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG, 0, NULL,
-        NULL, front_handle, front, MHD_OPTION_EXTERNAL_LOGGER, log_parser, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT, env->conf->limits_connections + 64u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)LIMIT_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, front_target_seen,
-        front, MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, front_completed, front,
-        MHD_OPTION_NOTIFY_CONNECTION, front_connection, front, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG,
+        0, NULL, NULL, front_handle, front, MHD_OPTION_EXTERNAL_LOGGER, log_parser, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT, env->conf->limits_connections + 64u,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+        MHD_OPTION_URI_LOG_CALLBACK, front_target_seen, front, MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, front_completed, front, MHD_OPTION_NOTIFY_CONNECTION, front_connection, front,
+        MHD_OPTION_END);
     if (!front->daemon || mhdloop_new(base, front->daemon, &front->loop) < 0) {
         if (front->daemon)
             MHD_stop_daemon(front->daemon);
@@ -584,8 +586,8 @@ unsigned front_free(struct front *front)
     struct client *client;
 
     TAILQ_FOREACH(client, &front->clients, link)
-        if (client->exchange)
-            client_cut(client, METRIC_ERROR_DRAIN_CUT);
+    if (client->exchange)
+        client_cut(client, METRIC_ERROR_DRAIN_CUT);
     /* Suspended connections must have been resumed before the stop. */
     MHD_run(front->daemon);
     front->loop = mhdloop_free(front->loop);

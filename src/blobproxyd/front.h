@@ -17,8 +17,8 @@ struct front_hooks {
 };
 
 /* Sets env->wake. 0, -ENOMEM or -EIO. */
-int front_new(struct event_base *base, struct exchange_env *env, const struct front_hooks *hooks, struct front **ret_front)
-    MUST_CHECK;
+int front_new(struct event_base *base, struct exchange_env *env, const struct front_hooks *hooks,
+              struct front **ret_front) MUST_CHECK;
 
 /* Takes the socket over (closes it also on failure). 0 or -ENOMEM. */
 int front_add(struct front *front, int socket, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;

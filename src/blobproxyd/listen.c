@@ -53,8 +53,8 @@ static void listener_rest(struct listener *listener, int code)
 {
     struct timeval delay = {0, PAUSE_MS * 1000};
 
-    log_warning("accept-failed", "cannot accept connections on %s: %s; raise LimitNOFILE, or lower limits.connections", listener->text,
-                strerror(code));
+    log_warning("accept-failed", "cannot accept connections on %s: %s; raise LimitNOFILE, or lower limits.connections",
+                listener->text, strerror(code));
     event_del(listener->event);
     event_add(listener->pause, &delay);
 }

@@ -20,8 +20,8 @@ struct listen_hooks {
     void *arg;
 };
 
-/* Binds everything the configuration names. A default that this machine cannot have ([::1] without IPv6, the default Unix path) is
- * passed over with a warning; what somebody asked for is an error that names the key. */
+/* Binds everything the configuration names. A default that this machine cannot have ([::1] without IPv6, the default Unix path)
+ * is passed over with a warning; what somebody asked for is an error that names the key. */
 int listen_new(struct event_base *base, const struct conf *conf, struct metrics_shard *metrics, const struct listen_hooks *hooks,
                struct listen **ret_listen, struct err *err) MUST_CHECK;
 

@@ -68,7 +68,8 @@ static void connection_enters(void *arg, int socket, const struct sockaddr *addr
 
 static void take_connection(struct shard *shard, const struct order *order)
 {
-    if (shard->is_draining || door_add(shard->door, order->socket, (const struct sockaddr *)&order->address, order->address_len) < 0) {
+    if (shard->is_draining ||
+        door_add(shard->door, order->socket, (const struct sockaddr *)&order->address, order->address_len) < 0) {
         (void)close(order->socket);
         connection_closed(shard);
     }

@@ -34,7 +34,7 @@ struct part {
 
 struct split {
     struct exchange *x;
-    char *etag; /* owned */
+    char *etag;               /* owned */
     uint64_t next_first, end; /* in the blob: next byte to ask for, and the byte behind the last */
     uint32_t part_bytes;
     unsigned oldest, count; /* parts[] is a ring */
@@ -112,7 +112,8 @@ static void take_completion(struct part *part, const struct transfer *transfer)
 
     part->state = PART_READY;
     if (transfer->status != VSP_STATUS_OK || !part_is_right(part)) {
-        split_break(split, METRIC_ERROR_BLOB_CHANGED, "a part of a download is not what was asked for: the blob has changed or the host failed");
+        split_break(split, METRIC_ERROR_BLOB_CHANGED,
+                    "a part of a download is not what was asked for: the blob has changed or the host failed");
         return;
     }
     if (part == &split->parts[split->oldest])
@@ -142,10 +143,8 @@ static void part_submit_failed(struct submission *submission)
 static void part_send(struct part *part)
 {
     struct exchange *x = part->split->x;
-    struct exchange_shape shape = {.kind = SHAPE_RANGE,
-                                   .first = part->first,
-                                   .last = part->first + part->bytes - 1,
-                                   .etag = slice_of(part->split->etag)};
+    struct exchange_shape shape = {
+        .kind = SHAPE_RANGE, .first = part->first, .last = part->first + part->bytes - 1, .etag = slice_of(part->split->etag)};
 
     part->state = PART_HOST;
     part->attempts++;

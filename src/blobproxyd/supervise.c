@@ -109,8 +109,13 @@ static int spawn_child(const struct supervise *supervise, pid_t *ret_pid)
 {
     CLEANUP(cleanup_free) char **environment = child_environment();
     char accounts_option[] = "--accounts", development_option[] = "--development-account";
-    char *argv[10] = {supervise->program,       (char[]){"--store"},           supervise->directory, (char[]){"--socket"},
-                      supervise->socket_path, (char[]){"--exit-with-parent"}, NULL};
+    char *argv[10] = {supervise->program,
+                      (char[]){"--store"},
+                      supervise->directory,
+                      (char[]){"--socket"},
+                      supervise->socket_path,
+                      (char[]){"--exit-with-parent"},
+                      NULL};
     unsigned count = 6;
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t files;

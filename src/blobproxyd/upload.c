@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A Put Blob that is larger than a slot: Put Block for each slot full while the client still sends, Put Block List at the end.
  *
- * - The list carries the request's properties, metadata, tags, tier, lease and conditions; blocks carry only what they need. So the
- *   blob changes once, at the end, under the client's conditions, and a client that goes away leaves nothing committed.
+ * - The list carries the request's properties, metadata, tags, tier, lease and conditions; blocks carry only what they need. So
+ * the blob changes once, at the end, under the client's conditions, and a client that goes away leaves nothing committed.
  * - A block list has no MD5 of its content: the body is hashed here, checked against the client's Content-MD5 or
  *   x-ms-content-crc64, and set as x-ms-blob-content-md5, as Put Blob would have done.
  * - A block lost with its channel is sent again (the same id overwrites it). A lost list is not: its outcome is unknown.
@@ -213,7 +213,8 @@ static void block_send(struct block *block)
     block->state = BLOCK_HOST;
     block->attempts++;
     if (exchange_compose(x, block->slot, &shape) < 0) {
-        upload_refuse(block->upload, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE, "The request's head does not fit a transfer.");
+        upload_refuse(block->upload, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE,
+                      "The request's head does not fit a transfer.");
         return;
     }
     memcpy(x->guid, block->slot->transfer.guid, sizeof(x->guid));
@@ -255,8 +256,8 @@ static void upload_slot_ready(struct slot_waiter *waiter, struct slot *slot)
     upload_go_on(upload);
 }
 
-/* A block to fill: now (0), or later (-EAGAIN) when a block has been stored or a slot is free. An upload that holds a slot already
- * takes more only while nobody waits, so uploads cannot starve each other. */
+/* A block to fill: now (0), or later (-EAGAIN) when a block has been stored or a slot is free. An upload that holds a slot
+ * already takes more only while nobody waits, so uploads cannot starve each other. */
 static int next_block(struct upload *upload)
 {
     struct slots *slots = upload->x->env->slots;
@@ -421,7 +422,8 @@ static void list_slot_ready(struct slot_waiter *waiter, struct slot *slot)
     list->slot = slot;
     list->state = BLOCK_HOST;
     if (write_list(upload, slot, &shape.body_bytes) < 0 || exchange_compose(x, slot, &shape) < 0) {
-        upload_refuse(upload, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE, "The block list or its head does not fit a transfer.");
+        upload_refuse(upload, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE,
+                      "The block list or its head does not fit a transfer.");
         return;
     }
     memcpy(x->guid, slot->transfer.guid, sizeof(x->guid));

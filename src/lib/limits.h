@@ -37,9 +37,9 @@
 /* Clock difference that a SharedKey signature may have: 15 minutes, as the service documents. */
 #define LIMIT_SIGNATURE_SKEW_S 900
 
-
 /* The head of a request as clients may send it. libmicrohttpd keeps head, parsed fields and the answer's head in one pool per
- * connection (LIMIT_CONNECTION_POOL_BYTES), which it zeroes after each request: larger pools cost memory and time on every one. */
+ * connection (LIMIT_CONNECTION_POOL_BYTES), which it zeroes after each request: larger pools cost memory and time on every one.
+ */
 #define LIMIT_FIRST_HEAD_BYTES 32768u
 #define LIMIT_CONNECTION_POOL_BYTES (48u * 1024)
 

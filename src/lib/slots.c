@@ -216,7 +216,7 @@ void slots_detach(struct slots *slots)
 
         if (region->slots_out > 0)
             STAILQ_FOREACH(slot, &slots->idle[class], free_link)
-                slot_discard(slot);
+        slot_discard(slot);
         STAILQ_INIT(&slots->idle[class]);
     }
     if (region->slots_out == 0)

@@ -60,12 +60,12 @@ struct slot {
 struct slot_region {
     uint8_t *base; /* first byte of the slots' part, page-aligned */
     unsigned slots_out;
-    bool is_current;                          /* new slots come from it */
+    bool is_current;                           /* new slots come from it */
     void (*release)(struct slot_region *self); /* unmaps; called once */
-    /* What stands there is needed no more, and the memory is not dealt again: a region that only waits for its last slots must not
-     * cost all of its pages. NULL: nothing is done about it. */
+    /* What stands there is needed no more, and the memory is not dealt again: a region that only waits for its last slots must
+     * not cost all of its pages. NULL: nothing is done about it. */
     void (*discard)(struct slot_region *self, void *address, size_t bytes);
-    struct slot *slots;                       /* array made by slots_attach */
+    struct slot *slots; /* array made by slots_attach */
 };
 
 /* Bytes that a region of this geometry needs. */
@@ -80,7 +80,8 @@ int slots_attach(struct slots *slots, struct slot_region *region) MUST_CHECK;
 /* Stops dealing them. The region is released as soon as its last slot is back, perhaps at once. */
 void slots_detach(struct slots *slots);
 
-/* A free slot of that class, or of a larger class when nobody waits for that; NULL when there is none or somebody waits already. */
+/* A free slot of that class, or of a larger class when nobody waits for that; NULL when there is none or somebody waits already.
+ */
 struct slot *slots_take(struct slots *slots, enum slot_class class);
 
 /* Gives a slot back. Its transfer must not be in flight. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An exchange over a channel that the test plays by hand: it sees each submitted transfer and completes it when and how it likes. */
+/* An exchange over a channel that the test plays by hand: it sees each submitted transfer and completes it when and how it likes.
+ */
 #ifndef EXCHANGE_FIXTURE_H
 #define EXCHANGE_FIXTURE_H
 

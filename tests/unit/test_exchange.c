@@ -43,8 +43,13 @@ static void expect_slots_used(struct fixture *fixture, unsigned count)
 
 Test(exchange, carries_a_read_in_host_style_and_keeps_the_raw_target)
 {
-    static const char *const fields[] = {"Host: 127.0.0.1:10000", "Connection: keep-alive, x-hop", "x-hop: 1", "Accept: a",
-                                         "accept: b", "x-ms-meta-empty: ", NULL};
+    static const char *const fields[] = {"Host: 127.0.0.1:10000",
+                                         "Connection: keep-alive, x-hop",
+                                         "x-hop: 1",
+                                         "Accept: a",
+                                         "accept: b",
+                                         "x-ms-meta-empty: ",
+                                         NULL};
     struct fixture *fixture = fixture_new(4, 2);
     struct exchange *x = fixture_request(fixture, "GET", "/devstoreaccount1/cont/a%2Fb//../c+d%20?x=%41&y=", fields);
     struct answer answer;
@@ -113,8 +118,9 @@ Test(exchange, signs_a_verified_path_style_request_anew)
     const struct head *seen = fixture_look(fixture);
     struct sharedkey_request host_style = {seen, "devstoreaccount1", SLICE("/cont/blob"), empty};
 
-    cr_expect_eq(sharedkey_verify(&host_style, empty, accounts_find(fixture->conf->accounts, "devstoreaccount1"), clock_wall_us()),
-                 SHAREDKEY_OK);
+    cr_expect_eq(
+        sharedkey_verify(&host_style, empty, accounts_find(fixture->conf->accounts, "devstoreaccount1"), clock_wall_us()),
+        SHAREDKEY_OK);
     fixture_lose(fixture);
     exchange_end(x, false);
     fixture_free(fixture);
@@ -298,7 +304,8 @@ Test(exchange, asks_again_with_a_large_slot)
 
     cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
     cr_expect_eq(fixture->submitted[0]->data_bytes, SLOT_SMALL_DATA_BYTES);
-    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\nETag: \"1\"\r\n", NULL, 0);
+    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\nETag: \"1\"\r\n", NULL,
+                   0);
     cr_assert_eq(fixture->in_flight, 1);
     fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\nETag: \"1\"\r\n", body, 200000);
     exchange_answer(x, &answer);
@@ -378,7 +385,8 @@ Test(exchange, cuts_a_stream_on_a_part_of_another_length)
     char *body CLEANUP(cleanup_free) = made_of(BIG, 'a');
     struct exchange *x = begin_big(fixture);
 
-    fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 206 P\r\nContent-Length: 10\r\nContent-Range: bytes 0-9/700000\r\n", body, 10);
+    fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 206 P\r\nContent-Length: 10\r\nContent-Range: bytes 0-9/700000\r\n", body,
+                   10);
     cr_expect_eq(exchange_read(x, body, 10), -EIO);
     exchange_end(x, false);
     fixture_free(fixture);
@@ -401,7 +409,8 @@ Test(exchange, leaves_the_slots_of_a_dropped_stream_to_the_host_until_it_is_done
 
 Test(exchange, does_not_split_what_it_cannot_sign)
 {
-    static const char *const fields[] = {"Host: other.blob.localhost", "x-ms-date: x", "Authorization: SharedKey other:AAAA", NULL};
+    static const char *const fields[] = {"Host: other.blob.localhost", "x-ms-date: x", "Authorization: SharedKey other:AAAA",
+                                         NULL};
     struct fixture *fixture = fixture_new(4, 2);
     struct exchange *x = fixture_request(fixture, "GET", "/cont/blob", fields);
 
@@ -457,10 +466,8 @@ struct unsafe {
 };
 
 static const struct unsafe unsafe[] = {
-    {PATH_STYLE "?comp=appendblock", "x-a: b"},
-    {PATH_STYLE "?comp=lease", "x-ms-lease-action: acquire"},
-    {PATH_STYLE, "If-None-Match: *"},
-    {PATH_STYLE, "If-Match: \"1\""},
+    {PATH_STYLE "?comp=appendblock", "x-a: b"}, {PATH_STYLE "?comp=lease", "x-ms-lease-action: acquire"},
+    {PATH_STYLE, "If-None-Match: *"},           {PATH_STYLE, "If-Match: \"1\""},
     {PATH_STYLE "?comp=snapshot", "x-a: b"},
 };
 
@@ -589,8 +596,11 @@ Test(exchange, answers_500_when_the_host_is_late_and_keeps_the_slot_until_it_is_
 /* ---- a host that talks nonsense ---- */
 
 static const char *const nonsense[] = {
-    "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n", "HTTP/1.1 200 OK\r\nContent-Length: x\r\n",
-    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n", "HTTP/1.1 20 OK\r\n", "GET / HTTP/1.1\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n",
+    "HTTP/1.1 200 OK\r\nContent-Length: x\r\n",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n",
+    "HTTP/1.1 20 OK\r\n",
+    "GET / HTTP/1.1\r\n",
 };
 
 Test(exchange, answers_500_when_the_host_talks_nonsense)

@@ -13,7 +13,10 @@ struct refused {
     enum azure_error error;
 };
 
-#define R(text, name) {text, 0, AZURE_##name}
+#define R(text, name)                                                                                                            \
+    {                                                                                                                            \
+        text, 0, AZURE_##name                                                                                                    \
+    }
 
 static const struct refused refused[] = {
     R("BREW /a HTTP/1.1\r\nHost: h\r\n\r\n", UnsupportedHttpVerb),

@@ -42,8 +42,8 @@ Test(options, has_defaults_for_everything)
 
 Test(options, takes_every_value_given)
 {
-    cr_assert_eq(PARSE((char *)"--socket", (char *)"/s", (char *)"--store=/d", (char *)"--sync", (char *)"--no-content-md5", (char *)"--exit-with-parent",
-                       (char *)"--parent-fd", (char *)"0", (char *)"--log-level", (char *)"debug"),
+    cr_assert_eq(PARSE((char *)"--socket", (char *)"/s", (char *)"--store=/d", (char *)"--sync", (char *)"--no-content-md5",
+                       (char *)"--exit-with-parent", (char *)"--parent-fd", (char *)"0", (char *)"--log-level", (char *)"debug"),
                  0);
     cr_assert_str_eq(options.socket_path, "/s");
     cr_assert_str_eq(options.store_directory, "/d");

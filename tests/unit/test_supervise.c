@@ -127,8 +127,7 @@ Test(supervise, the_program_gets_store_socket_and_its_ties_to_us)
     char expected[256];
     assert_start("say \"$@\"", 10000);
     run_until_ended();
-    snprintf(expected, sizeof(expected), "--store %s/a/b --socket %s/a/b/bus.sock --exit-with-parent\n",
-             directory, directory);
+    snprintf(expected, sizeof(expected), "--store %s/a/b --socket %s/a/b/bus.sock --exit-with-parent\n", directory, directory);
     cr_expect_str_eq(said(), expected);
 }
 

@@ -177,7 +177,8 @@ Test(upload, a_refused_block_is_the_answer_and_the_rest_is_read_away)
         cr_assert_eq(exchange_body(x, body + sent, 30000, &taken), EXCHANGE_BODY);
         sent += taken;
     }
-    fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nx-ms-error-code: ContainerNotFound\r\n", "abc", 3);
+    fixture_answer(fixture, VSP_STATUS_OK,
+                   "HTTP/1.1 404 Not Found\r\nContent-Length: 3\r\nx-ms-error-code: ContainerNotFound\r\n", "abc", 3);
     while (sent < BODY_BYTES) {
         size_t len = BODY_BYTES - sent < 30000 ? BODY_BYTES - sent : 30000;
 

@@ -44,12 +44,12 @@ struct emulated {
     uint32_t reconnect_min_ms, reconnect_max_ms, open_timeout_ms;
 
     enum emulated_phase phase;
-    uint32_t delay_ms;   /* before the next attempt */
-    struct event *timer; /* next attempt, or deadline of this one */
+    uint32_t delay_ms;      /* before the next attempt */
+    struct event *timer;    /* next attempt, or deadline of this one */
     struct event *doorbell; /* signals the host, once for all that a turn of the loop has submitted */
-    struct event *kick;  /* goes on draining, or gives up what a submit found broken */
-    struct err told;     /* the last reason told since it was up */
-    struct err broken;   /* what a submit found */
+    struct event *kick;     /* goes on draining, or gives up what a submit found broken */
+    struct err told;        /* the last reason told since it was up */
+    struct err broken;      /* what a submit found */
 
     /* Of one opening. */
     int socket, signal_host, signal_guest;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The part of Criterion's interface that the tests use, for builds under ThreadSanitizer: Criterion's own runner maps memory where
- * the sanitizer keeps its shadow and does not start there. Each test runs in a child process; the last line is Criterion's. */
+/* The part of Criterion's interface that the tests use, for builds under ThreadSanitizer: Criterion's own runner maps memory
+ * where the sanitizer keeps its shadow and does not start there. Each test runs in a child process; the last line is Criterion's.
+ */
 #ifndef TSAN_CRITERION_H
 #define TSAN_CRITERION_H
 
