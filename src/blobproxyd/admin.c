@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Answers /metrics, /healthz and /readyz with a small libmicrohttpd daemon on the main loop. */
 #include "admin.h"
+#include "front_errors.h"
 #include "mhdloop.h"
 
 #include <arpa/inet.h>
@@ -36,7 +37,7 @@ static enum MHD_Result admin_answer(struct MHD_Connection *connection, unsigned 
         MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store") == MHD_YES &&
         (status != MHD_HTTP_METHOD_NOT_ALLOWED ||
          MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD") == MHD_YES))
-        result = MHD_queue_response(connection, status, response);
+        result = front_errors_queue(connection, status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -116,6 +117,8 @@ static uint16_t socket_port(int fd)
 static int admin_start(struct admin *admin, struct event_base *base, int fd)
 {
     admin->port = socket_port(fd);
+    if (front_errors_init() < 0)
+        return -ENOSYS;
     admin->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, admin_request, admin, MHD_OPTION_LISTEN_SOCKET, fd,
                                      MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_TIMEOUT_S,
                                      MHD_OPTION_END);

@@ -9,6 +9,7 @@
  */
 #include "front.h"
 
+#include "front_errors.h"
 #include "mhdloop.h"
 
 #include "../lib/clock.h"
@@ -270,7 +271,7 @@ static enum MHD_Result queue_answer(struct client *client)
     if (answer.must_close)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     client_enter_moving(client, CLIENT_SENDING, answer.is_stream ? 0 : answer.body_bytes);
-    enum MHD_Result queued = MHD_queue_response(client->connection, answer.status, response);
+    enum MHD_Result queued = front_errors_queue(client->connection, answer.status, response);
 
     MHD_destroy_response(response);
     return queued;
@@ -555,6 +556,10 @@ int front_new(struct event_base *base, struct exchange_env *env, const struct fr
 
     if (!front)
         return -ENOMEM;
+    if (front_errors_init() < 0) {
+        free(front);
+        return -EIO;
+    }
     front->base = base;
     front->env = env;
     front->hooks = *hooks;

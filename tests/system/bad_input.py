@@ -137,6 +137,27 @@ def refused_steps(daemon):
             daemon.must_serve()
 
 
+KEPT = [
+    ("a header without a colon", get("nonsense\r\n"), 400),
+    ("another version", get(line="GET /devstoreaccount1/box/b HTTP/2.0"), (400, 505)),
+    ("no Host", get(host=""), 400),
+    ("a Content-Length that is no number", put("Content-Length: abc\r\n"), 400),
+    ("a head of 100 KB", get("x-long: " + "y" * 100_000 + "\r\n"), 431),
+    ("a target of 100 KB", get(line="GET /devstoreaccount1/" + "z" * 100_000 + " HTTP/1.1"), 414),
+]
+
+
+def kept_steps(daemon):
+    for name, data, statuses in KEPT:
+        with step(f"behind a good request on the same connection: {name}"):
+            with Connection(daemon.address) as connection:
+                connection.exchange(request("GET", "/box/serves")).must_be(200)
+                connection.send_what_goes(data)
+                connection.read_answer("GET").must_be_azure_error(statuses)
+                connection.must_close()
+            daemon.must_serve()
+
+
 def lenient_range_step(daemon):
     for value in ("bytes=5-2", "bytes=abc", "bytes=", "items=0-1", "bytes=-", "bytes=0-1,2-3", "bytes=99999999999999999999-"):
         with step(f"Range: {value} is either ignored or refused, never guessed"):
@@ -174,6 +195,7 @@ def main():
         refused_steps(daemon)
         lenient_range_step(daemon)
         short_body_step(daemon)
+        kept_steps(daemon)
         head_error_step(daemon)
         with step("nothing is left busy"):
             daemon.wait_idle()
