@@ -140,7 +140,7 @@ static void answer_at_barrier(struct fake *self, const struct host_request *requ
 
 Test(vsp, executes_for_two_guests_at_the_same_time)
 {
-    pthread_barrier_t both;
+    static pthread_barrier_t both; /* a thread may still leave it when this function has returned */
 
     pthread_barrier_init(&both, NULL, 2);
     fake.owner = &both;
