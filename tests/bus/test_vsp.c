@@ -360,7 +360,7 @@ static void answer_slowly(struct fake *self, const struct host_request *request,
 
 Test(vsp, does_not_start_what_is_past_its_deadline)
 {
-    struct gate gate;
+    static struct gate gate;
 
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.leave, 0, 0);
@@ -390,7 +390,7 @@ Test(vsp, does_not_start_what_is_past_its_deadline)
 Test(vsp, comes_back_for_what_its_limit_left_in_the_ring)
 {
     enum { COUNT = 1024 + 100 };
-    struct gate gate;
+    static struct gate gate;
 
     sem_init(&gate.entered, 0, 0);
     sem_init(&gate.leave, 0, 0);
@@ -475,7 +475,7 @@ static void trigger(const struct later *later)
 
 Test(vsp, takes_answers_that_come_later)
 {
-    struct later later;
+    static struct later later;
 
     start_later(&later);
     memcpy(guest.pages + 30 * BUS_PAGE_BYTES, "first", 5);
@@ -489,7 +489,7 @@ Test(vsp, takes_answers_that_come_later)
 
 Test(vsp, keeps_the_memory_of_a_guest_that_died_until_the_answer)
 {
-    struct later later;
+    static struct later later;
 
     start_later(&later);
     cr_assert_eq(shutdown(guest.socket, SHUT_WR), 0);
@@ -509,7 +509,7 @@ static void *stop(void *arg)
 
 Test(vsp, waits_for_outstanding_answers_when_stopped)
 {
-    struct later later;
+    static struct later later;
     pthread_t stopper;
 
     start_later(&later);
