@@ -151,6 +151,8 @@ static void send_request(struct exchange *x)
             return;
     }
     move_body(x);
+    if (exchange_rewrite_body(x) < 0)
+        return;
     if (exchange_compose(x, x->slot, &(struct exchange_shape){.kind = SHAPE_WHOLE}) < 0) {
         exchange_refuse(x, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE, "The request's head does not fit a transfer.");
         return;
@@ -556,6 +558,7 @@ void exchange_end(struct exchange *x, bool is_delivered)
         slots_abandon(x->slot, env->slots);
     if (x->old_slot)
         slots_abandon(x->old_slot, env->slots);
+    exchange_rewrite_done(x);
     free(x->raw_target);
     metrics_set(env->metrics, METRIC_EXCHANGES, --env->exchanges);
     if (env->spares >= SPARES_MAX) {

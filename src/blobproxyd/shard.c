@@ -290,6 +290,7 @@ int shard_start(const struct shard_config *config, struct shard **ret_shard, str
     shard->env.metrics = config->metrics;
     shard->env.hosts.account_suffixes = (const char *const *)config->conf->listen_account_suffixes.items;
     shard->env.hosts.extra_names = (const char *const *)config->conf->listen_hosts.items;
+    shard->env.hosts.domains = (const char *const *)config->conf->accounts_domains.items;
     int r = open_loop(shard);
 
     if (r == 0)
