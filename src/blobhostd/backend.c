@@ -293,7 +293,7 @@ static bool is_read(const struct head *head)
     const char *const dot = host.len > 0 ? memchr(host.bytes, '.', host.len) : NULL;
     char suffix[BACKEND_ORIGIN_BYTES] = "";
     const char *const suffixes[] = {suffix, NULL};
-    const struct target_hosts hosts = {suffixes, suffixes + 1};
+    const struct target_hosts hosts = {.account_suffixes = suffixes};
     struct target target;
 
     if (slice_equal(head->method, SLICE("GET")) || slice_equal(head->method, SLICE("HEAD")) ||

@@ -170,6 +170,8 @@ static enum azure_error refuse_operation(struct call *call)
     if (call->operation != OPERATION_Unknown)
         return call_refuse(call, AZURE_NotImplemented, "%s is not in the embedded store; blobhostd --backend URL carries it.",
                            operation_row(call->operation)->title);
+    if (call->target.container.len == 0 && call->target.blob.len > 0)
+        return call_refuse(call, AZURE_InvalidUri, "The path begins with two slashes: its container has no name.");
     if (slice_equal(call->head->method, SLICE("PUT")) && comp.len == 0 && !head_find(call->head, "x-ms-blob-type"))
         return call_refuse(call, AZURE_MissingRequiredHeader, "The field is x-ms-blob-type.");
     if (slice_equal(call->head->method, SLICE("PUT")) && slice_equal_nocase(comp, SLICE("page")))

@@ -21,7 +21,10 @@ static void log_string_to_sign(const struct call *call, const struct sharedkey_r
     if (!log_enabled(LOG_LEVEL_DEBUG))
         return;
     if (sharedkey_string_to_sign(request, SHAREDKEY_ORDER_CULTURE, &text) == 0) {
-        const struct log_field fields[] = {{"request_id", call->request_id}, {"string_to_sign", text.bytes}};
+        CLEANUP(buf_free) struct buf shown = {.max_bytes = STRING_TO_SIGN_BYTES};
+
+        sharedkey_redact(&text, &shown);
+        const struct log_field fields[] = {{"request_id", call->request_id}, {"string_to_sign", shown.bytes ? shown.bytes : ""}};
 
         log_event(LOG_LEVEL_DEBUG, "signature-mismatch", fields, 2, "the signature of a request does not fit");
     }
@@ -43,9 +46,10 @@ static enum azure_error check_shared_key(struct call *call, struct slice authori
 {
     struct sharedkey_request request = {
         .head = call->head, .account = account->name, .path = call->target.path, .query = call->target.query};
+    enum sharedkey_scheme scheme;
     struct slice named, signature;
 
-    if (sharedkey_parse(authorization, &named, &signature) < 0)
+    if (sharedkey_parse(authorization, &scheme, &named, &signature) < 0)
         return call_refuse(call, AZURE_InvalidAuthenticationInfo, "The form is \"SharedKey ACCOUNT:SIGNATURE\".");
     switch (sharedkey_verify(&request, (struct slice){NULL, 0}, account, call->now_us)) {
     case SHAREDKEY_OK:
@@ -75,6 +79,8 @@ static enum azure_error sas_error(struct call *call, enum sas_verdict verdict, e
         return call_refuse(call, AZURE_AuthenticationFailed, "Signature not valid in the specified time frame: se has passed.");
     case SAS_PROTOCOL:
         return AZURE_AuthorizationProtocolMismatch;
+    case SAS_SOURCE_IP:
+        return AZURE_AuthorizationSourceIPMismatch;
     case SAS_PERMISSION:
         return AZURE_AuthorizationPermissionMismatch;
     case SAS_RESOURCE:

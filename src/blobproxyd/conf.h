@@ -34,6 +34,8 @@ struct conf {
     char *listen_metrics;                     /* "127.0.0.1:10080", or "" for none; loopback only, always */
     struct conf_list listen_hosts;            /* further host names that are path style */
     struct conf_list listen_account_suffixes; /* "blob.localhost": <account>.<suffix> is host style */
+    bool listen_sas_https_over_loopback;      /* yes: spr=https of a SAS is met by loopback TCP */
+    struct conf_list listen_unix_trusted_uids; /* decimal; their requests without authorization are signed */
 
     char *tls_certificate; /* PEM file, or ""; default: the systemd credential "tls.crt" */
     char *tls_key;         /* likewise, "tls.key" */
@@ -60,6 +62,9 @@ struct conf {
     uint64_t limits_drain_timeout_ms;     /* 30s */
 
     char *accounts_file;       /* key file, or "" */
+    struct conf_list accounts_allow;   /* names; empty: every account */
+    struct conf_list accounts_domains; /* "HOST=ACCOUNT" */
+    char *accounts_endpoint;           /* "https://{account}.blob.core.windows.net", or "" for that of channel.suffix */
     bool accounts_development; /* devstoreaccount1 and its published key: yes with --emulated, else no */
 
     enum log_level log_level; /* notice */

@@ -12,12 +12,15 @@
 #endif
 
 enum conf_kind {
+    CONF_ACCOUNTS,
     CONF_ADDRESSES,
     CONF_ADDRESS_OR_NONE,
     CONF_BOOL,
     CONF_CHANNEL,
     CONF_COUNT,
+    CONF_DOMAINS,
     CONF_DURATION,
+    CONF_ENDPOINT_OR_NONE,
     CONF_LEVEL,
     CONF_MODE,
     CONF_NAME,
@@ -26,6 +29,7 @@ enum conf_kind {
     CONF_SIZE,
     CONF_SOCKET,
     CONF_SOCKET_OR_NONE,
+    CONF_UIDS,
 };
 
 enum conf_key {

@@ -134,11 +134,64 @@ static int check_address(const char *text, struct err *err)
     return 0;
 }
 
+static int check_account(const char *text, struct err *err)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
+
+    if (text[len] || len < 3 || len > 24)
+        return err_set(err, -EINVAL, "\"%.64s\" is not an account name, write 3 to 24 lower-case letters and digits", text);
+    return 0;
+}
+
+static int check_domain(const char *text, struct err *err)
+{
+    CLEANUP(cleanup_free) char *host = strdup(text);
+    char *account = host ? strchr(host, '=') : NULL;
+
+    if (!host)
+        return err_set(err, -ENOMEM, "no memory");
+    if (!account)
+        return err_set(err, -EINVAL, "\"%.64s\" names no account, write HOST=ACCOUNT", text);
+    *account++ = '\0';
+    int result = check_name(host, err);
+
+    return result < 0 ? result : check_account(account, err);
+}
+
+#define OVERFLOW_UID 65534u /* what the kernel says of a user of another user namespace: anybody */
+
+static int check_uid(const char *text, struct err *err)
+{
+    uint64_t uid;
+
+    if (figure_read(text, count_units, &uid) < 0 || uid >= UINT32_MAX)
+        return err_set(err, -EINVAL, "\"%.64s\" is not a user id, write its number", text);
+    if (uid == OVERFLOW_UID)
+        return err_set(err, -EINVAL, "%u stands for users that cannot be told apart, write another user", OVERFLOW_UID);
+    return 0;
+}
+
+/* It stands in front of a path in header fields: nothing that would end the URL's path, or the field. */
+static int check_endpoint(const char *text, struct err *err)
+{
+    static const char mark[] = "{account}";
+    const char *found = strstr(text, mark);
+    size_t len = strlen(text), scheme = strncmp(text, "https://", 8) == 0 ? 8 : strncmp(text, "http://", 7) == 0 ? 7 : 0;
+
+    if (scheme == 0 || !found || strstr(found + 1, mark) || text[scheme] == '/' || text[len - 1] == '/' || len > 512 ||
+        strpbrk(text, "?#@\"<>\\"))
+        return err_set(err, -EINVAL, "\"%.64s\" is not an endpoint, write for example https://{account}.blob.core.windows.net",
+                       text);
+    return 0;
+}
+
 static int check_text(const struct conf_row *row, const char *text, struct err *err)
 {
     switch (row->kind) {
     case CONF_ADDRESS_OR_NONE:
         return *text ? check_address(text, err) : 0;
+    case CONF_ENDPOINT_OR_NONE:
+        return *text ? check_endpoint(text, err) : 0;
     case CONF_NAME:
         return check_name(text, err);
     case CONF_CHANNEL:
@@ -174,10 +227,26 @@ static void list_free(struct conf_list *list)
     *list = (struct conf_list){0};
 }
 
+static int check_item(const struct conf_row *row, const char *item, struct err *err)
+{
+    switch (row->kind) {
+    case CONF_ACCOUNTS:
+        return check_account(item, err);
+    case CONF_ADDRESSES:
+        return check_address(item, err);
+    case CONF_DOMAINS:
+        return check_domain(item, err);
+    case CONF_UIDS:
+        return check_uid(item, err);
+    default:
+        return check_name(item, err);
+    }
+}
+
 static int list_add(struct conf_list *list, const struct conf_row *row, const char *item, struct err *err)
 {
     size_t count = 0;
-    int result = row->kind == CONF_ADDRESSES ? check_address(item, err) : check_name(item, err);
+    int result = check_item(row, item, err);
 
     if (result < 0)
         return result;
@@ -227,8 +296,11 @@ int conf_value_set(struct conf *conf, const struct conf_row *row, const char *te
         return set_mode(member, row, text, err);
     case CONF_LEVEL:
         return set_level(member, text, err);
+    case CONF_ACCOUNTS:
     case CONF_ADDRESSES:
+    case CONF_DOMAINS:
     case CONF_NAMES:
+    case CONF_UIDS:
         return set_list(member, row, text, err);
     default:
         return set_text(member, row, text, err);
@@ -237,7 +309,16 @@ int conf_value_set(struct conf *conf, const struct conf_row *row, const char *te
 
 static bool is_list(const struct conf_row *row)
 {
-    return row->kind == CONF_ADDRESSES || row->kind == CONF_NAMES;
+    switch (row->kind) {
+    case CONF_ACCOUNTS:
+    case CONF_ADDRESSES:
+    case CONF_DOMAINS:
+    case CONF_NAMES:
+    case CONF_UIDS:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* Is the member an own string? */
@@ -246,6 +327,7 @@ static bool is_text(const struct conf_row *row)
     switch (row->kind) {
     case CONF_ADDRESS_OR_NONE:
     case CONF_CHANNEL:
+    case CONF_ENDPOINT_OR_NONE:
     case CONF_NAME:
     case CONF_PATH_OR_NONE:
     case CONF_SOCKET:

@@ -151,6 +151,8 @@ static void send_request(struct exchange *x)
             return;
     }
     move_body(x);
+    if (exchange_rewrite_body(x) < 0)
+        return;
     if (exchange_compose(x, x->slot, &(struct exchange_shape){.kind = SHAPE_WHOLE}) < 0) {
         exchange_refuse(x, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE, "The request's head does not fit a transfer.");
         return;
@@ -238,7 +240,7 @@ static void begin_split(struct exchange *x, uint64_t body_bytes)
 static void grow(struct exchange *x)
 {
     const struct operation_row *row = operation_row(x->operation);
-    uint32_t large = x->env->conf->slots_large_bytes;
+    uint32_t large = x->conf->slots_large_bytes;
     uint64_t body_bytes;
 
     if (exchange_open_response(x->slot, &x->response_bytes, &x->response, &body_bytes) < 0) {
@@ -350,20 +352,20 @@ static int find_body_length(struct exchange *x)
 static bool can_upload(struct exchange *x)
 {
     return operation_row(x->operation)->split == SPLIT_PUT_BLOCKS && x->body_bytes <= LIMIT_PUT_BLOB_BYTES &&
-           upload_list_fits(x->body_bytes, x->env->conf->slots_large_bytes) && !head_find(&x->request, "x-ms-structured-body") &&
+           upload_list_fits(x->body_bytes, x->conf->slots_large_bytes) && !head_find(&x->request, "x-ms-structured-body") &&
            exchange_may_change(x);
 }
 
 static int check_room(struct exchange *x)
 {
-    bool is_large = x->body_bytes > x->env->conf->slots_large_bytes;
+    bool is_large = x->body_bytes > x->conf->slots_large_bytes;
 
     if (is_large && !can_upload(x)) {
         exchange_refuse(x, AZURE_RequestBodyTooLarge, METRIC_ERROR_TOO_LARGE,
                         "The body has %" PRIu64 " bytes and a transfer takes %" PRIu32
                         ": upload in smaller blocks, raise slots.large_bytes, or, for a Put Blob, configure the account's key "
                         "(accounts.file).",
-                        x->body_bytes, x->env->conf->slots_large_bytes);
+                        x->body_bytes, x->conf->slots_large_bytes);
         return -EFBIG;
     }
     if (x->env->channel->state != CHANNEL_UP) {
@@ -560,6 +562,7 @@ void exchange_end(struct exchange *x, bool is_delivered)
         slots_abandon(x->slot, env->slots);
     if (x->old_slot)
         slots_abandon(x->old_slot, env->slots);
+    exchange_rewrite_done(x);
     free(x->raw_target);
     conf_free(x->conf);
     metrics_set(env->metrics, METRIC_EXCHANGES, --env->exchanges);

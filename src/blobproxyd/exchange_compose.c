@@ -14,6 +14,9 @@
 /* Room for the body of an error, also where the operation itself answers none. */
 #define ERROR_BODY_BYTES 8192u
 
+/* Of requests of trusted peers that name none: a signature needs one, and the service's own default is too old for it. */
+#define VERSION_WHEN_NONE "2021-12-02"
+
 static bool is_one_of(struct slice name, const char *const *names)
 {
     for (; *names; names++)
@@ -203,15 +206,29 @@ static int add_shape_fields(struct exchange *x, const struct exchange_shape *sha
     return r;
 }
 
+/* A trusted peer may leave out what a signature needs; a client that signed has sent both. */
+static int add_signed_fields(struct composed_text *text, struct head *composed)
+{
+    int r = 0;
+
+    if (!head_find(composed, "x-ms-date") && !head_find(composed, "Date")) {
+        clock_format_http(clock_wall_us(), text->date);
+        r = head_add(composed, SLICE("x-ms-date"), slice_of(text->date));
+    }
+    if (r == 0 && !head_find(composed, "x-ms-version"))
+        r = head_add(composed, SLICE("x-ms-version"), SLICE(VERSION_WHEN_NONE));
+    return r;
+}
+
 static int add_authorization(struct exchange *x, struct slice query, struct composed_text *text, struct head *composed)
 {
     struct sharedkey_request signing = {composed, x->target.account, x->target.path, query};
     char signature[SHAREDKEY_SIGNATURE_BYTES];
     struct buf *to_sign = &x->env->sign_text;
+    int r = add_signed_fields(text, composed);
 
-    buf_clear(to_sign);
-    int r = sharedkey_string_to_sign(&signing, SHAREDKEY_ORDER_CULTURE, to_sign);
-
+    if (r == 0)
+        r = sharedkey_string_to_sign(&signing, SHAREDKEY_ORDER_CULTURE, to_sign);
     if (r < 0)
         return r;
     sharedkey_sign(&x->account->keys[0], to_sign->bytes, to_sign->len, signature);

@@ -20,6 +20,7 @@ void exchange_env_set_conf(struct exchange_env *env, const struct conf *conf)
     env->conf = conf;
     env->hosts.account_suffixes = (const char *const *)conf->listen_account_suffixes.items;
     env->hosts.extra_names = (const char *const *)conf->listen_hosts.items;
+    env->hosts.domains = (const char *const *)conf->accounts_domains.items;
 }
 
 void exchange_env_done(struct exchange_env *env)

@@ -24,8 +24,10 @@ enum exchange_state {
 enum exchange_rights {
     RIGHTS_PASS,   /* SAS, Bearer or anonymous: passes; a range may be added */
     RIGHTS_SEALED, /* SharedKey that only the host can verify: nothing may be changed */
-    RIGHTS_SIGN,   /* SharedKey, verified here: signed anew with the account's key */
+    RIGHTS_SIGN,   /* SharedKey, verified here, or nothing at all from a trusted peer: signed with the account's key */
 };
+
+#define OWN_URLS_MAX 2 /* x-ms-copy-source, x-ms-previous-snapshot-url */
 
 struct split;
 struct upload;
@@ -49,6 +51,10 @@ struct exchange {
     enum operation operation;
     enum exchange_rights rights;
     const struct account *account; /* of RIGHTS_SIGN and of keys that could sign */
+    struct peer peer;
+    char *own_urls[OWN_URLS_MAX]; /* owned: fields of the request that named this proxy, rewritten */
+    bool is_body_rewritten;
+    char length_text[24]; /* Content-Length of a rewritten body */
     uint64_t body_bytes, body_received;
     bool expects_continue;
     unsigned attempts; /* transfers made for the whole request */
@@ -89,8 +95,22 @@ void exchange_answered(struct exchange *x);
 /* Decides x->rights; refuses what cannot pass. 0 or -EACCES after a refusal. */
 int exchange_authorize(struct exchange *x) MUST_CHECK;
 
-/* May fields be added to the request for the host? Verifies a host-style SharedKey signature when that is what it takes. */
+/* May fields be added to the request for the host, and may it be split? Verifies a host-style SharedKey signature when that is
+ * what it takes. A SAS that signs fields forbids any change; one that only creates lets no blocks be written. */
 bool exchange_may_change(struct exchange *x);
+
+/* May that account be reached? Refuses otherwise: 0 or -EACCES. */
+int exchange_allow_account(struct exchange *x, const char *account) MUST_CHECK;
+
+/* Rewrites fields whose URL names this proxy (x-ms-copy-source). 0 or -EACCES after a refusal. */
+int exchange_rewrite_urls(struct exchange *x) MUST_CHECK;
+
+/* Rewrites the body of a path-style batch, complete in x->slot, once. 0 or -EBADMSG after a refusal. */
+int exchange_rewrite_body(struct exchange *x) MUST_CHECK;
+bool exchange_is_path_style_batch(const struct exchange *x);
+
+/* Frees what was rewritten. */
+void exchange_rewrite_done(struct exchange *x);
 
 /* What a transfer carries of the client's request. */
 enum exchange_shape_kind {

@@ -220,7 +220,7 @@ int split_begin(struct exchange *x, uint64_t body_bytes)
 
     if (!etag.bytes || etag.len == 0 || body_first(&x->response, &first) < 0)
         return -EBADMSG;
-    const unsigned parts_max = x->env->conf->slots_read_window;
+    const unsigned parts_max = x->conf->slots_read_window;
     struct split *split = calloc(1, sizeof(*split) + parts_max * sizeof(split->parts[0]));
 
     if (!split)
@@ -234,7 +234,7 @@ int split_begin(struct exchange *x, uint64_t body_bytes)
     split->x = x;
     split->next_first = first;
     split->end = first + body_bytes;
-    split->part_bytes = x->env->conf->slots_large_bytes < PART_BYTES_MAX ? x->env->conf->slots_large_bytes : PART_BYTES_MAX;
+    split->part_bytes = x->conf->slots_large_bytes < PART_BYTES_MAX ? x->conf->slots_large_bytes : PART_BYTES_MAX;
     split->parts_max = parts_max;
     split->window = parts_max < WINDOW_FIRST ? parts_max : WINDOW_FIRST;
     x->split = split;

@@ -37,9 +37,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sharedkey_request request = {.account = "acct"};
     struct head parsed, head;
     const char *question;
+    enum sharedkey_scheme scheme;
     struct slice account, signature;
 
-    (void)!sharedkey_parse((struct slice){(const char *)data, size}, &account, &signature);
+    (void)!sharedkey_parse((struct slice){(const char *)data, size}, &scheme, &account, &signature);
     if (head_parse_request((const char *)data, size, &parsed) < 0 || parsed.field_count + 2 > LIMIT_HEAD_FIELDS)
         return 0;
     request.head = &head;

@@ -35,7 +35,8 @@ static void classify(const struct target *target)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const suffixes[] = {"blob.localhost", NULL};
-    static const struct target_hosts hosts = {suffixes, NULL};
+    static const char *const domains[] = {"files.example.org=acct", NULL};
+    static const struct target_hosts hosts = {.account_suffixes = suffixes, .domains = domains};
     const char *bytes = (const char *)data;
     const char *line = size > 0 ? memchr(bytes, '\n', size) : NULL;
     struct target target;

@@ -63,6 +63,7 @@ struct fixture *fixture_new(unsigned small_slots, unsigned large_slots)
     fixture->env.channel = &fixture->channel;
     fixture->env.hosts.account_suffixes = (const char *const *)fixture->conf->listen_account_suffixes.items;
     fixture->env.hosts.extra_names = (const char *const *)fixture->conf->listen_hosts.items;
+    fixture->env.hosts.domains = (const char *const *)fixture->conf->accounts_domains.items;
     fixture->channel.ops = &fixture_ops;
     fixture->channel.state = CHANNEL_UP;
     fixture->ring_room = FIXTURE_TRANSFERS;

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const suffixes[] = {"blob.localhost", NULL};
-static const struct target_hosts hosts = {suffixes, NULL};
+static const struct target_hosts hosts = {.account_suffixes = suffixes};
 
 struct operation_case {
     const char *method, *target, *fields;
@@ -162,6 +162,29 @@ static const struct operation_case root_container[] = {
     {"GET", "/$root?restype=container&comp=list", "", OPERATION_ListBlobs},
 };
 
+static const struct operation_case special_containers[] = {
+    {"PUT", "/$root?restype=container", "", OPERATION_CreateContainer},
+    {"PUT", "/$web/index.html", "x-ms-blob-type: BlockBlob", OPERATION_PutBlockBlob},
+    {"GET", "/$web/index.html", "", OPERATION_GetBlob},
+    {"GET", "/%24web/index.html", "", OPERATION_GetBlob},
+    {"GET", "/$web?restype=container&comp=list", "", OPERATION_ListBlobs},
+    {"GET", "/$logs/blob/2026/11/25/0200/000000.log", "", OPERATION_GetBlob},
+    {"GET", "/$logs?restype=container&comp=list", "", OPERATION_ListBlobs},
+    {"GET", "/$blobchangefeed/meta/segments.json", "", OPERATION_GetBlob},
+};
+
+/* Carried all the same, and counted under one label. */
+static const struct operation_case unknown[] = {
+    {"GET", "/c/b?comp=future", "", OPERATION_Unknown},
+    {"PUT", "/c/b?comp=future", "x-ms-blob-type: BlockBlob", OPERATION_Unknown},
+    {"GET", "/c?restype=container&comp=future", "", OPERATION_Unknown},
+    {"POST", "/?comp=future", "", OPERATION_Unknown},
+    {"GET", "/?restype=service&comp=future", "", OPERATION_Unknown},
+    {"GET", "/c?restype=directory", "", OPERATION_Unknown},
+    {"GET", "//c?restype=container", "", OPERATION_Unknown},
+    {"GET", "//c/b", "", OPERATION_Unknown},
+};
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 Test(operation, documented_requests_are_recognised)
@@ -187,6 +210,18 @@ Test(operation, lookalikes_are_told_apart)
 Test(operation, one_segment_without_restype_is_a_blob_in_root)
 {
     expect_rows(root_container, COUNT(root_container));
+}
+
+Test(operation, containers_with_a_dollar_are_containers)
+{
+    expect_rows(special_containers, COUNT(special_containers));
+}
+
+Test(operation, what_no_row_knows_is_unknown)
+{
+    expect_rows(unknown, COUNT(unknown));
+    cr_expect_eq(operation_row(OPERATION_Unknown)->resend, RESEND_NO);
+    cr_expect_eq(operation_row(OPERATION_Unknown)->split, SPLIT_NO);
 }
 
 Test(operation, rows_carry_label_and_title)
@@ -224,11 +259,133 @@ Test(operation, what_does_its_work_twice_is_never_resent)
                                            OPERATION_LeaseBlob,       OPERATION_LeaseContainer,     OPERATION_DeleteBlob,
                                            OPERATION_DeleteContainer, OPERATION_CreateContainer,    OPERATION_PutPageBlob,
                                            OPERATION_PutAppendBlob,   OPERATION_PutBlockList,       OPERATION_CopyBlob,
-                                           OPERATION_AbortCopyBlob,   OPERATION_SubmitBatch,        OPERATION_SetBlobExpiry,
-                                           OPERATION_Unknown,         OPERATION_RenameContainer,    OPERATION_RestoreContainer};
+                                           OPERATION_AbortCopyBlob,   OPERATION_SubmitBatch,        OPERATION_IncrementalCopyBlob,
+                                           OPERATION_Unknown,         OPERATION_RenameContainer,    OPERATION_RestoreContainer,
+                                           OPERATION_SubmitBatchContainer};
 
     for (size_t i = 0; i < COUNT(never); i++)
         cr_expect_not(may_resend(never[i], ""), "%s", operation_row(never[i])->label);
+}
+
+/* Each documented operation: repeated as it is, repeated with If-Match, split. */
+static const struct {
+    enum operation operation;
+    bool is_repeated, is_repeated_under_condition;
+    enum operation_split split;
+} rules[] = {
+    {OPERATION_ListContainers, true, true, SPLIT_NO},
+    {OPERATION_SetServiceProperties, true, true, SPLIT_NO},
+    {OPERATION_GetServiceProperties, true, true, SPLIT_NO},
+    {OPERATION_GetServiceStats, true, true, SPLIT_NO},
+    {OPERATION_GetAccountInfo, true, true, SPLIT_NO},
+    {OPERATION_GetUserDelegationKey, true, true, SPLIT_NO},
+    {OPERATION_Preflight, true, true, SPLIT_NO},
+    {OPERATION_SubmitBatch, false, false, SPLIT_NO},
+    {OPERATION_SubmitBatchContainer, false, false, SPLIT_NO},
+    {OPERATION_FindBlobsByTags, true, true, SPLIT_NO},
+    {OPERATION_FindBlobsByTagsContainer, true, true, SPLIT_NO},
+    {OPERATION_CreateContainer, false, false, SPLIT_NO},
+    {OPERATION_GetContainerProperties, true, true, SPLIT_NO},
+    {OPERATION_GetContainerMetadata, true, true, SPLIT_NO},
+    {OPERATION_SetContainerMetadata, true, false, SPLIT_NO},
+    {OPERATION_GetContainerAcl, true, true, SPLIT_NO},
+    {OPERATION_SetContainerAcl, true, false, SPLIT_NO},
+    {OPERATION_DeleteContainer, false, false, SPLIT_NO},
+    {OPERATION_RestoreContainer, false, false, SPLIT_NO},
+    {OPERATION_RenameContainer, false, false, SPLIT_NO},
+    {OPERATION_LeaseContainer, false, false, SPLIT_NO},
+    {OPERATION_ListBlobs, true, true, SPLIT_NO},
+    {OPERATION_PutBlockBlob, true, false, SPLIT_PUT_BLOCKS},
+    {OPERATION_PutPageBlob, false, false, SPLIT_NO},
+    {OPERATION_PutAppendBlob, false, false, SPLIT_NO},
+    {OPERATION_PutBlobFromUrl, true, false, SPLIT_NO},
+    {OPERATION_GetBlob, true, true, SPLIT_GET_RANGES},
+    {OPERATION_GetBlobProperties, true, true, SPLIT_NO},
+    {OPERATION_SetBlobProperties, true, false, SPLIT_NO},
+    {OPERATION_GetBlobMetadata, true, true, SPLIT_NO},
+    {OPERATION_SetBlobMetadata, true, false, SPLIT_NO},
+    {OPERATION_GetBlobTags, true, true, SPLIT_NO},
+    {OPERATION_SetBlobTags, true, false, SPLIT_NO},
+    {OPERATION_LeaseBlob, false, false, SPLIT_NO},
+    {OPERATION_SnapshotBlob, false, false, SPLIT_NO},
+    {OPERATION_CopyBlob, false, false, SPLIT_NO},
+    {OPERATION_CopyBlobFromUrl, true, false, SPLIT_NO},
+    {OPERATION_IncrementalCopyBlob, false, false, SPLIT_NO},
+    {OPERATION_AbortCopyBlob, false, false, SPLIT_NO},
+    {OPERATION_DeleteBlob, false, false, SPLIT_NO},
+    {OPERATION_UndeleteBlob, true, true, SPLIT_NO},
+    {OPERATION_SetBlobTier, true, false, SPLIT_NO},
+    {OPERATION_QueryBlob, true, true, SPLIT_NO},
+    {OPERATION_SetImmutabilityPolicy, true, false, SPLIT_NO},
+    {OPERATION_DeleteImmutabilityPolicy, true, true, SPLIT_NO},
+    {OPERATION_SetLegalHold, true, true, SPLIT_NO},
+    {OPERATION_SetBlobExpiry, false, false, SPLIT_NO},
+    {OPERATION_PutBlock, true, true, SPLIT_NO},
+    {OPERATION_PutBlockFromUrl, true, false, SPLIT_NO},
+    {OPERATION_PutBlockList, false, false, SPLIT_NO},
+    {OPERATION_GetBlockList, true, true, SPLIT_NO},
+    {OPERATION_PutPage, true, false, SPLIT_NO},
+    {OPERATION_ClearPages, true, false, SPLIT_NO},
+    {OPERATION_PutPageFromUrl, true, false, SPLIT_NO},
+    {OPERATION_GetPageRanges, true, true, SPLIT_NO},
+    {OPERATION_AppendBlock, false, false, SPLIT_NO},
+    {OPERATION_AppendBlockFromUrl, false, false, SPLIT_NO},
+    {OPERATION_SealAppendBlob, true, false, SPLIT_NO},
+};
+
+Test(operation, every_row_is_repeated_and_split_as_its_reasons_say)
+{
+    bool seen[OPERATION_COUNT] = {[OPERATION_Unknown] = true};
+
+    for (size_t i = 0; i < COUNT(rules); i++) {
+        const char *label = operation_row(rules[i].operation)->label;
+
+        seen[rules[i].operation] = true;
+        cr_expect_eq(may_resend(rules[i].operation, ""), rules[i].is_repeated, "%s", label);
+        cr_expect_eq(may_resend(rules[i].operation, "If-Match: *"), rules[i].is_repeated_under_condition, "%s", label);
+        cr_expect_eq(operation_row(rules[i].operation)->split, rules[i].split, "%s", label);
+    }
+    for (size_t i = 0; i < OPERATION_COUNT; i++)
+        cr_expect(seen[i], "%s", operation_row((enum operation)i)->label);
+}
+
+Test(operation, leases_are_repeated_by_what_they_ask_for)
+{
+    static const struct {
+        const char *fields;
+        bool is_repeated;
+    } cases[] = {
+        {"x-ms-lease-action: acquire\r\nx-ms-proposed-lease-id: 1", true},
+        {"x-ms-lease-action: Acquire\r\nx-ms-proposed-lease-id: 1\r\nx-ms-lease-duration: 15", true},
+        {"x-ms-lease-action: acquire", false},
+        {"x-ms-lease-action: acquire\r\nx-ms-proposed-lease-id: ", false},
+        {"x-ms-lease-action: acquire\r\nx-ms-proposed-lease-id: 1\r\nIf-Match: \"1\"", false},
+        {"x-ms-lease-action: renew\r\nx-ms-lease-id: 1", true},
+        {"x-ms-lease-action: renew\r\nx-ms-lease-id: 1\r\nx-ms-if-tags: a", false},
+        {"x-ms-lease-action: change\r\nx-ms-lease-id: 1\r\nx-ms-proposed-lease-id: 2", true},
+        {"x-ms-lease-action: release\r\nx-ms-lease-id: 1", false},
+        {"x-ms-lease-action: break\r\nx-ms-lease-break-period: 0", false},
+        {"x-ms-lease-action: other", false},
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        cr_expect_eq(may_resend(OPERATION_LeaseBlob, cases[i].fields), cases[i].is_repeated, "%s", cases[i].fields);
+        cr_expect_eq(may_resend(OPERATION_LeaseContainer, cases[i].fields), cases[i].is_repeated, "%s", cases[i].fields);
+    }
+}
+
+Test(operation, an_expiry_is_repeated_unless_it_counts_from_now)
+{
+    cr_expect(may_resend(OPERATION_SetBlobExpiry, "x-ms-expiry-option: NeverExpire"));
+    cr_expect(may_resend(OPERATION_SetBlobExpiry, "x-ms-expiry-option: absolute\r\nx-ms-expiry-time: x"));
+    cr_expect(may_resend(OPERATION_SetBlobExpiry, "x-ms-expiry-option: RelativeToCreation\r\nx-ms-expiry-time: 1000"));
+    cr_expect_not(may_resend(OPERATION_SetBlobExpiry, "x-ms-expiry-option: RelativeToNow\r\nx-ms-expiry-time: 1000"));
+    cr_expect_not(may_resend(OPERATION_SetBlobExpiry, "x-ms-expiry-option: NeverExpire\r\nx-ms-lease-id: 1"));
+}
+
+Test(operation, an_append_is_not_repeated_even_at_a_given_position)
+{
+    cr_expect_not(may_resend(OPERATION_AppendBlock, "x-ms-blob-condition-appendpos: 0"));
 }
 
 Test(operation, reads_are_resent_whatever_their_conditions)

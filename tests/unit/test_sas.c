@@ -334,3 +334,56 @@ Test(sas, what_needs_the_service_is_unsupported)
     cr_expect_eq(verify_query("sv=2020-12-06&sr=b&sp=r&se=2030-01-01&skoid=x&sig=x"), SAS_UNSUPPORTED);
     cr_expect_eq(verify_query("sv=2014-02-14&sr=b&sp=r&se=2030-01-01&sig=x"), SAS_UNSUPPORTED);
 }
+
+Test(sas, way_of_a_request_is_judged_without_a_key)
+{
+    static const struct {
+        const char *query;
+        enum sas_verdict plain, protected, local;
+    } cases[] = {
+        {"sv=x&spr=https&sig=a", SAS_PROTOCOL, SAS_OK, SAS_OK},
+        {"sv=x&spr=HTTPS&sig=a", SAS_PROTOCOL, SAS_OK, SAS_OK},
+        {"sv=x&%73pr=htt%70s&skoid=y&sig=a", SAS_PROTOCOL, SAS_OK, SAS_OK},
+        {"sv=x&spr=https,http&sig=a", SAS_OK, SAS_OK, SAS_OK},
+        {"sv=x&spr=https%2Chttp&sig=a", SAS_OK, SAS_OK, SAS_OK},
+        {"sv=x&spr=%zz&sig=a", SAS_PROTOCOL, SAS_OK, SAS_OK},
+        {"sv=x&sig=a", SAS_OK, SAS_OK, SAS_OK},
+        {"spr=https&sip=127.0.0.1", SAS_OK, SAS_OK, SAS_OK}, /* no SAS */
+        {"sip=127.0.0.1&sig=a", SAS_SOURCE_IP, SAS_SOURCE_IP, SAS_OK},
+        {"sip=127.0.0.0-127.255.255.255&sig=a", SAS_SOURCE_IP, SAS_SOURCE_IP, SAS_OK},
+        {"sip=126.0.0.0-128.0.0.0&sig=a", SAS_OK, SAS_OK, SAS_OK},
+        {"sip=0.0.0.0-255.255.255.255&sig=a", SAS_OK, SAS_OK, SAS_OK},
+        {"sip=0.0.0.0&sig=a", SAS_SOURCE_IP, SAS_SOURCE_IP, SAS_OK},
+        {"sip=169.254.169.254&sig=a", SAS_SOURCE_IP, SAS_SOURCE_IP, SAS_OK},
+        {"sip=224.0.0.1&sig=a", SAS_SOURCE_IP, SAS_SOURCE_IP, SAS_OK},
+        {"sip=::1&sig=a", SAS_SOURCE_IP, SAS_SOURCE_IP, SAS_OK},
+        {"sip=2001:db8::1&sig=a", SAS_OK, SAS_OK, SAS_OK},
+        {"sip=10.0.0.4&sig=a", SAS_OK, SAS_OK, SAS_OK},
+        {"sip=168.1.5.60-168.1.5.70&sig=a", SAS_OK, SAS_OK, SAS_OK},
+        {"sip=10.0.0.9-10.0.0.4&sig=a", SAS_SOURCE_IP, SAS_SOURCE_IP, SAS_SOURCE_IP},
+        {"sip=nowhere&sig=a", SAS_SOURCE_IP, SAS_SOURCE_IP, SAS_SOURCE_IP},
+        {"sip=&sig=a", SAS_OK, SAS_OK, SAS_OK},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct slice query = slice_of(cases[i].query);
+
+        cr_expect_eq(sas_judge_way(query, false, false), cases[i].plain, "%s", cases[i].query);
+        cr_expect_eq(sas_judge_way(query, true, false), cases[i].protected, "%s", cases[i].query);
+        cr_expect_eq(sas_judge_way(query, true, true), cases[i].local, "%s", cases[i].query);
+    }
+}
+
+Test(sas, tokens_that_sign_the_request_or_only_create_are_known)
+{
+    cr_expect(sas_signs_request(SLICE("skoid=a&srh=x-ms-date&sig=a")));
+    cr_expect(sas_signs_request(SLICE("skoid=a&srq=comp&sig=a")));
+    cr_expect_not(sas_signs_request(SLICE("skoid=a&srh=&sig=a")));
+    cr_expect_not(sas_signs_request(SLICE("srh=a")));
+    cr_expect(sas_is_create_only(SLICE("sp=c&sig=a")));
+    cr_expect(sas_is_create_only(SLICE("sp=rcdl&sig=a")));
+    cr_expect_not(sas_is_create_only(SLICE("sp=cw&sig=a")));
+    cr_expect_not(sas_is_create_only(SLICE("sp=c%77&sig=a")));
+    cr_expect_not(sas_is_create_only(SLICE("si=policy&sig=a")));
+    cr_expect_not(sas_is_create_only(SLICE("sp=c")));
+}

@@ -350,6 +350,7 @@ Test(sharedkey, text_in_culture_order_signs_as_the_sdk_does)
     cr_assert_eq(accounts_add_development(accounts, NULL), 0);
     for (size_t i = 0; i < sizeof(sdk_heads) / sizeof(sdk_heads[0]); i++) {
         char signature[SHAREDKEY_SIGNATURE_BYTES];
+        enum sharedkey_scheme scheme;
         struct slice account, sent;
         struct buf text;
 
@@ -358,7 +359,7 @@ Test(sharedkey, text_in_culture_order_signs_as_the_sdk_does)
         fixture.request.account = "devstoreaccount1";
         cr_assert_eq(sharedkey_string_to_sign(&fixture.request, SHAREDKEY_ORDER_CULTURE, &text), 0);
         sharedkey_sign(&accounts_find(accounts, "devstoreaccount1")->keys[0], text.bytes, text.len, signature);
-        cr_assert_eq(sharedkey_parse(head_value(&fixture.head, "Authorization"), &account, &sent), 0);
+        cr_assert_eq(sharedkey_parse(head_value(&fixture.head, "Authorization"), &scheme, &account, &sent), 0);
         cr_expect(slice_equal(sent, slice_of(signature)), "%s", text.bytes);
         buf_free(&text);
     }
@@ -396,6 +397,52 @@ Test(sharedkey, date_field_serves_where_x_ms_date_is_absent)
                             "\r\nAuthorization: SharedKey acct:aoh13QS5axYIOEOLvw4iCEzvfgTfXDU46e4336KNraU=\r\n\r\n",
                             WALL_US),
                  SHAREDKEY_OK);
+}
+
+Test(sharedkey, the_lite_scheme_verifies_over_fewer_fields)
+{
+    static const char form[] = "PUT /c/b?%s HTTP/1.1\r\nHost: h\r\nContent-MD5: bWQ1\r\nContent-Type: text/plain\r\nContent-Length: "
+                               "5\r\nIf-Match: a\r\nx-ms-blob-type: %s\r\nx-ms-date: " DATE
+                               "\r\nAuthorization: %s acct:lZixCAIHiNkpUvpDI7nak7Kvwc8kZ6Z8Wj0AUXOu9Jo=\r\n\r\n";
+    static const struct {
+        const char *query, *type, *scheme;
+        enum sharedkey_verdict verdict;
+    } cases[] = {
+        {"comp=metadata", "BlockBlob", "SharedKeyLite", SHAREDKEY_OK},
+        {"timeout=30&COMP=metadat%61&a=b", "BlockBlob", "sharedkeylite", SHAREDKEY_OK},
+        {"comp=tags", "BlockBlob", "SharedKeyLite", SHAREDKEY_MISMATCH},
+        {"timeout=30", "BlockBlob", "SharedKeyLite", SHAREDKEY_MISMATCH},
+        {"comp=metadata", "PageBlob", "SharedKeyLite", SHAREDKEY_MISMATCH},
+        {"comp=metadata", "BlockBlob", "SharedKey", SHAREDKEY_MISMATCH},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char request[512];
+
+        snprintf(request, sizeof(request), form, cases[i].query, cases[i].type, cases[i].scheme);
+        cr_expect_eq(verdict_at(request, WALL_US), cases[i].verdict, "case %zu", i);
+    }
+    cr_expect_eq(verdict_at("GET /c/b HTTP/1.1\r\nHost: h\r\nDate: " DATE
+                            "\r\nAuthorization: SharedKeyLite acct:wLNCZh0yAU09409K4CHI1kEu/EyvMphjqRcHHky2ruQ=\r\n\r\n",
+                            WALL_US),
+                 SHAREDKEY_OK);
+}
+
+Test(sharedkey, what_is_logged_of_a_text_holds_no_secret)
+{
+    static const char text[] = "PUT\n\n\nx-ms-copy-source:https://a.blob.localhost/c/b?sv=1&sig=U0VDUkVU%3D&x=y\n"
+                               "x-ms-copy-source-authorization:Bearer U0VDUkVU\nx-ms-encryption-key:U0VDUkVU\n"
+                               "x-ms-encryption-key-sha256:aGFzaA==\nx-ms-source-encryption-key:U0VDUkVU\n/acct/c/b\ncomp:x\nsig:U0VDUkVU";
+    static const char shown[] = "PUT\n\n\nx-ms-copy-source:https://a.blob.localhost/c/b?sv=1&sig=redacted&x=y\n"
+                                "x-ms-copy-source-authorization:redacted\nx-ms-encryption-key:redacted\n"
+                                "x-ms-encryption-key-sha256:aGFzaA==\nx-ms-source-encryption-key:redacted\n/acct/c/b\ncomp:x\nsig:redacted";
+    struct buf from CLEANUP(buf_free), to CLEANUP(buf_free);
+
+    buf_init(&from, 4096);
+    buf_init(&to, 4096);
+    cr_assert_eq(buf_puts(&from, text), 0);
+    sharedkey_redact(&from, &to);
+    cr_expect_str_eq(to.bytes, shown);
 }
 
 Test(sharedkey, alternative_path_verifies_only_when_given)
@@ -467,14 +514,19 @@ Test(sharedkey, missing_or_unreadable_date_or_authorization_is_malformed)
 Test(sharedkey, authorization_is_parsed)
 {
     static const char *const wrong[] = {
-        "", "SharedKey", "SharedKey ", "SharedKey a", "SharedKey :s", "SharedKey a:", "SharedKeyLite a:s", "Basic a:s"};
+        "", "SharedKey", "SharedKey ", "SharedKey a", "SharedKey :s", "SharedKey a:", "SharedKeyLites a:s", "Basic a:s"};
+    enum sharedkey_scheme scheme;
     struct slice account, signature;
 
-    cr_assert_eq(sharedkey_parse(SLICE("sharedkey  acct:s=:x"), &account, &signature), 0);
+    cr_assert_eq(sharedkey_parse(SLICE("sharedkey  acct:s=:x"), &scheme, &account, &signature), 0);
+    cr_expect_eq(scheme, SHAREDKEY_FULL);
     cr_expect(slice_equal(account, SLICE("acct")));
     cr_expect(slice_equal(signature, SLICE("s=:x")));
+    cr_assert_eq(sharedkey_parse(SLICE("SharedKeyLite acct:s"), &scheme, &account, &signature), 0);
+    cr_expect_eq(scheme, SHAREDKEY_LITE);
+    cr_expect(slice_equal(signature, SLICE("s")));
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-        cr_expect_eq(sharedkey_parse(slice_of(wrong[i]), &account, &signature), -EINVAL, "%s", wrong[i]);
+        cr_expect_eq(sharedkey_parse(slice_of(wrong[i]), &scheme, &account, &signature), -EINVAL, "%s", wrong[i]);
 }
 
 Test(sharedkey, names_sort_as_the_service_sorts_them)

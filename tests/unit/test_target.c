@@ -8,7 +8,8 @@
 
 static const char *const suffixes[] = {"blob.localhost", "blob.core.windows.net", NULL};
 static const char *const names[] = {"proxy.internal", NULL};
-static const struct target_hosts hosts = {suffixes, names};
+static const char *const domains[] = {"files.example.org=acct1", "broken", "wrong.example.org=NO", NULL};
+static const struct target_hosts hosts = {.account_suffixes = suffixes, .extra_names = names, .domains = domains};
 
 static int parse(const char *host, const char *raw, struct target *target)
 {
@@ -36,6 +37,15 @@ Test(target, hosts_decide_the_style)
         {"acct1.blob.localhost", 0, TARGET_HOST_STYLE},
         {"ACCT1.Blob.Localhost:10000", 0, TARGET_HOST_STYLE},
         {"acct1.blob.core.windows.net", 0, TARGET_HOST_STYLE},
+        {"files.example.org", 0, TARGET_HOST_STYLE},
+        {"Files.Example.Org:10000", 0, TARGET_HOST_STYLE},
+        {"acct1.files.example.org", -EHOSTUNREACH, 0},
+        {"files.example.org.evil.example", -EHOSTUNREACH, 0},
+        {"broken", -EHOSTUNREACH, 0},
+        {"wrong.example.org", -EINVAL, 0},
+        {"user@127.0.0.1", -EHOSTUNREACH, 0},
+        {"acct1@blob.localhost", -EHOSTUNREACH, 0},
+        {"127.0.0.1:80@evil.example", -EHOSTUNREACH, 0},
         {"", -EHOSTUNREACH, 0},
         {":10000", -EHOSTUNREACH, 0},
         {"127.0.0.1:", 0, TARGET_PATH_STYLE},
@@ -95,6 +105,17 @@ Test(target, path_style_account_alone_has_the_path_of_the_service)
         expect_slice(target.path, "/");
         cr_expect_eq(target.container.len + target.blob.len + target.query.len, 0);
     }
+}
+
+Test(target, no_query_is_told_from_an_empty_one)
+{
+    struct target target;
+
+    cr_assert_eq(parse("127.0.0.1", "/acct/c", &target), 0);
+    cr_expect_null(target.query.bytes);
+    cr_assert_eq(parse("127.0.0.1", "/acct/c?", &target), 0);
+    cr_expect_not_null(target.query.bytes);
+    cr_expect_eq(target.query.len, 0);
 }
 
 Test(target, host_style_keeps_the_whole_path)
@@ -191,9 +212,40 @@ Test(target, account_names_have_3_to_24_lower_case_letters_and_digits)
     }
 }
 
+Test(target, no_path_leads_to_another_account)
+{
+    static const struct {
+        const char *raw;
+        int result;
+        const char *path;
+    } cases[] = {
+        {"/acct/../other/c/b", 0, "/../other/c/b"},
+        {"/acct/..%2fother/c/b", 0, "/..%2fother/c/b"},
+        {"/acct%2fother/c", -EINVAL, NULL},
+        {"/acct%2F..%2Fother/c", -EINVAL, NULL},
+        {"/../other/c", -EINVAL, NULL},
+        {"/./acct/c", -EINVAL, NULL},
+        {"/acct\\..\\other/c", -EINVAL, NULL},
+        {"//other/c", -ENOENT, NULL},
+        {"/acct@evil.example/c", -EINVAL, NULL},
+        {"/http://evil.example/c", -EINVAL, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct target target;
+        int result = parse("127.0.0.1", cases[i].raw, &target);
+
+        cr_expect_eq(result, cases[i].result, "%s: %d", cases[i].raw, result);
+        if (result == 0) {
+            cr_expect_str_eq(target.account, "acct");
+            expect_slice(target.path, cases[i].path);
+        }
+    }
+}
+
 Test(target, lists_of_hosts_may_be_missing)
 {
-    const struct target_hosts none = {NULL, NULL};
+    const struct target_hosts none = {NULL, NULL, NULL};
     struct target target;
 
     cr_expect_eq(target_parse(SLICE("localhost"), SLICE("/acct"), &none, &target), 0);

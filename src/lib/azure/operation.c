@@ -223,28 +223,49 @@ const struct operation_row *operation_row(enum operation operation)
     return &rows[(unsigned)operation < OPERATION_COUNT ? operation : OPERATION_Unknown];
 }
 
+static bool name_begins(struct slice name, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return name.len >= len && strncasecmp(name.bytes, prefix, len) == 0;
+}
+
+static bool has_field_of(const struct head *request, const char *const *prefixes)
+{
+    for (size_t i = 0; i < request->field_count; i++)
+        for (const char *const *prefix = prefixes; *prefix; prefix++)
+            if (name_begins(request->fields[i].name, *prefix))
+                return true;
+    return false;
+}
+
 bool operation_is_conditional(const struct head *request)
 {
-    static const struct {
-        const char *prefix;
-        size_t len;
-    } prefixes[] = {
-        {"if-", 3},
-        {"x-ms-if-", 8},
-        {"x-ms-source-if-", 15},
-        {"x-ms-lease-id", 13},
-        {"x-ms-source-lease-id", 20},
-        {"x-ms-blob-condition-", 20},
-    };
+    static const char *const prefixes[] = {"if-", "x-ms-if-", "x-ms-source-if-", "x-ms-lease-id", "x-ms-source-lease-id",
+                                           "x-ms-blob-condition-", NULL};
 
-    for (size_t i = 0; i < request->field_count; i++) {
-        struct slice name = request->fields[i].name;
+    return has_field_of(request, prefixes);
+}
 
-        for (size_t p = 0; p < sizeof(prefixes) / sizeof(prefixes[0]); p++)
-            if (name.len >= prefixes[p].len && strncasecmp(name.bytes, prefixes[p].prefix, prefixes[p].len) == 0)
-                return true;
-    }
-    return false;
+/* Of a lease x-ms-lease-id is an operand, no condition. */
+static bool lease_may_resend(const struct head *request)
+{
+    static const char *const prefixes[] = {"if-", "x-ms-if-", NULL};
+
+    if (has_field_of(request, prefixes))
+        return false;
+    if (field_is(request, "x-ms-lease-action", "acquire"))
+        return has_field(request, "x-ms-proposed-lease-id");
+    return field_is(request, "x-ms-lease-action", "renew") || field_is(request, "x-ms-lease-action", "change");
+}
+
+static bool expiry_may_resend(const struct head *request)
+{
+    bool is_fixed = field_is(request, "x-ms-expiry-option", "Absolute") ||
+                    field_is(request, "x-ms-expiry-option", "NeverExpire") ||
+                    field_is(request, "x-ms-expiry-option", "RelativeToCreation");
+
+    return is_fixed && !operation_is_conditional(request);
 }
 
 bool operation_may_resend(enum operation operation, const struct head *request)
@@ -257,6 +278,8 @@ bool operation_may_resend(enum operation operation, const struct head *request)
         return true;
     case RESEND_UNCONDITIONAL:
         return !operation_is_conditional(request);
+    case RESEND_BY_FIELDS:
+        return operation == OPERATION_SetBlobExpiry ? expiry_may_resend(request) : lease_may_resend(request);
     default:
         return false;
     }

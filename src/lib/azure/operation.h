@@ -16,6 +16,7 @@ enum operation {
 enum operation_resend {
     RESEND_YES,           /* read, or an overwrite that cannot tell two from one */
     RESEND_UNCONDITIONAL, /* as long as it carries no condition (If-*, x-ms-if-*, lease, sequence number, source condition) */
+    RESEND_BY_FIELDS,     /* depends on what a field asks for: leases, expiry */
     RESEND_NO,
 };
 

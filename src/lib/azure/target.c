@@ -160,9 +160,26 @@ static int target_take_account_from_path(struct target *target)
     return 0;
 }
 
+/* Custom domains: -EHOSTUNREACH when none is of that name. */
+static int target_take_account_from_domain(struct slice name, const char *const *domains, struct target *target)
+{
+    for (; domains && *domains; domains++) {
+        struct slice domain = slice_of(*domains);
+        size_t len = slice_span(domain, '=');
+
+        if (len < domain.len && slice_equal_nocase(name, (struct slice){domain.bytes, len}))
+            return account_parse(slice_from(domain, len + 1), false, target);
+    }
+    return -EHOSTUNREACH;
+}
+
 static int target_take_account_from_host(struct slice name, const struct target_hosts *hosts, struct target *target)
 {
     size_t len = slice_span(name, '.');
+    int r = target_take_account_from_domain(name, hosts->domains, target);
+
+    if (r != -EHOSTUNREACH)
+        return r;
 
     if (len == name.len || !host_is_listed(slice_from(name, len + 1), hosts->account_suffixes))
         return -EHOSTUNREACH;
@@ -192,7 +209,8 @@ int target_parse(struct slice host, struct slice raw_target, const struct target
         return -EINVAL;
     path_len = slice_span(raw_target, '?');
     target.path = (struct slice){raw_target.bytes, path_len};
-    target.query = slice_from(raw_target, path_len < raw_target.len ? path_len + 1 : path_len);
+    if (path_len < raw_target.len)
+        target.query = slice_from(raw_target, path_len + 1);
     if (host_is_path_style(name, hosts)) {
         target.style = TARGET_PATH_STYLE;
         r = target_take_account_from_path(&target);

@@ -18,13 +18,14 @@ struct target {
     struct slice path;                  /* raw path in host style: "/" or "/c/b..."; still encoded, begins with '/' */
     struct slice container;             /* raw segment, may be empty */
     struct slice blob;                  /* raw rest behind the container's '/', may be empty, may hold '/' */
-    struct slice query;                 /* raw, without '?'; may be empty */
+    struct slice query;                 /* raw, without '?'; may be empty; bytes == NULL: there is no '?' */
 };
 
-/* Host suffixes under which "<account>.<suffix>" is host style ("blob.localhost"), and further names that are path style. */
+/* The names that are ours; any other host is nobody's. Lists are NULL-terminated. */
 struct target_hosts {
-    const char *const *account_suffixes; /* NULL-terminated */
-    const char *const *extra_names;      /* NULL-terminated; loopback names and IP literals of the loopback are always known */
+    const char *const *account_suffixes; /* "<account>.<suffix>" is host style: "blob.localhost" */
+    const char *const *extra_names;      /* path style; loopback names and IP literals of the loopback are always known */
+    const char *const *domains;          /* "<host>=<account>": this host is host style for that account */
 };
 
 /* host: value of the Host field, port and case ignored. The slices point into raw_target.

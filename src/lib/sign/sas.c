@@ -8,7 +8,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Canonical name and response overrides come from one target. */
 #define TEXT_BYTES_MAX (2u * LIMIT_HEAD_BYTES)
@@ -299,23 +301,88 @@ static int parse_ipv4(const char *text, uint32_t *ret_address)
     return 0;
 }
 
-/* "address" or "first-last". The client's address is always one of the loopback. */
-static enum sas_verdict judge_source_ip(const struct token *token)
+/* "address" or "first-last", IPv4; a single IPv6 address has is_v6. */
+struct source_range {
+    bool is_v6, is_v6_loopback;
+    uint32_t first, last;
+};
+
+static int read_source_range(const char *sip, struct source_range *ret_range)
 {
     char text[FIELD_TEXT_BYTES];
     struct in6_addr v6;
-    uint32_t first, last;
     char *dash;
 
-    memcpy(text, token->text[FIELD_SIP], sizeof(text));
-    if (inet_pton(AF_INET6, text, &v6) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&v6) ? SAS_OK : SAS_SOURCE_IP;
+    snprintf(text, sizeof(text), "%s", sip);
+    if (inet_pton(AF_INET6, text, &v6) == 1) {
+        *ret_range = (struct source_range){.is_v6 = true, .is_v6_loopback = IN6_IS_ADDR_LOOPBACK(&v6)};
+        return 0;
+    }
+    *ret_range = (struct source_range){.is_v6 = false};
     dash = strchr(text, '-');
     if (dash)
         *dash++ = '\0';
-    if (parse_ipv4(text, &first) < 0 || parse_ipv4(dash ? dash : text, &last) < 0 || first > last)
+    if (parse_ipv4(text, &ret_range->first) < 0 || parse_ipv4(dash ? dash : text, &ret_range->last) < 0)
+        return -EINVAL;
+    return ret_range->first > ret_range->last ? -EINVAL : 0;
+}
+
+/* The client's address is always one of the loopback. */
+static enum sas_verdict judge_source_ip(const struct token *token)
+{
+    struct source_range range;
+    bool has_loopback;
+
+    if (read_source_range(token->text[FIELD_SIP], &range) < 0)
         return SAS_MALFORMED;
-    return first <= 0x7fffffff && last >= 0x7f000000 ? SAS_OK : SAS_SOURCE_IP;
+    has_loopback = range.is_v6 ? range.is_v6_loopback : range.first <= 0x7fffffff && range.last >= 0x7f000000;
+    return has_loopback ? SAS_OK : SAS_SOURCE_IP;
+}
+
+static bool is_never_a_source(const struct source_range *range)
+{
+    static const struct {
+        uint32_t first, last;
+    } blocks[] = {{0x00000000, 0x00ffffff}, {0x7f000000, 0x7fffffff}, {0xa9fe0000, 0xa9feffff}, {0xe0000000, 0xffffffff}};
+
+    if (range->is_v6)
+        return range->is_v6_loopback;
+    for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++)
+        if (range->first >= blocks[i].first && range->last <= blocks[i].last)
+            return true;
+    return false;
+}
+
+enum sas_verdict sas_judge_way(struct slice query, bool is_protected, bool is_host_local)
+{
+    struct slice raw_protocol = target_query(query, "spr"), raw_source = target_query(query, "sip");
+    char protocol[FIELD_TEXT_BYTES], source[FIELD_TEXT_BYTES];
+    struct source_range range;
+
+    if (sas_kind(query) == SAS_NONE)
+        return SAS_OK;
+    if (!is_protected && raw_protocol.len > 0 &&
+        (target_decode(raw_protocol, protocol, sizeof(protocol)) < 0 || strcasecmp(protocol, "https") == 0))
+        return SAS_PROTOCOL;
+    if (raw_source.len == 0)
+        return SAS_OK;
+    if (target_decode(raw_source, source, sizeof(source)) < 0 || read_source_range(source, &range) < 0)
+        return SAS_SOURCE_IP;
+    return !is_host_local && is_never_a_source(&range) ? SAS_SOURCE_IP : SAS_OK;
+}
+
+bool sas_signs_request(struct slice query)
+{
+    return sas_kind(query) != SAS_NONE && (target_query(query, "srh").len > 0 || target_query(query, "srq").len > 0);
+}
+
+bool sas_is_create_only(struct slice query)
+{
+    struct slice raw = target_query(query, "sp");
+    char letters[FIELD_TEXT_BYTES];
+
+    return sas_kind(query) != SAS_NONE && raw.len > 0 && target_decode(raw, letters, sizeof(letters)) > 0 &&
+           !strchr(letters, 'w');
 }
 
 static bool any_letter(const char *granted, const char *wanted)

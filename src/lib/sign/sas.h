@@ -36,11 +36,22 @@ enum sas_verdict {
     SAS_NOT_YET,     /* st in the future */
     SAS_EXPIRED,     /* se in the past */
     SAS_PROTOCOL,    /* spr=https on plain http */
-    SAS_SOURCE_IP,   /* sip holds no address of the loopback, and the loopback is where requests come from */
+    SAS_SOURCE_IP,   /* sip holds no address that the request can come from */
     SAS_PERMISSION,  /* the letter is missing */
     SAS_RESOURCE,    /* resource type, service or container/blob does not cover the request */
     SAS_UNSUPPORTED, /* user delegation, stored access policy: needs the real service */
 };
+
+/* What can be said of any SAS without a key, user delegation included: SAS_PROTOCOL, SAS_SOURCE_IP or SAS_OK.
+ * is_protected: nobody can read it on its way here. A sip is wrong for sure when it cannot be read, or, unless is_host_local,
+ * when it holds none but addresses that never are the source of a packet in a network: 0/8, 127/8, 169.254/16, 224/3, ::1. */
+enum sas_verdict sas_judge_way(struct slice query, bool is_protected, bool is_host_local);
+
+/* Does the token sign fields or parameters of the request (srh, srq)? Then nothing of it may be changed. */
+bool sas_signs_request(struct slice query);
+
+/* Does the token allow to create a blob, but not to write blocks? */
+bool sas_is_create_only(struct slice query);
 
 /* Tries both keys, compares in constant time. The string to sign follows sv (2015-04-05, 2018-11-09, 2020-12-06 and later forms;
  * older ones are SAS_UNSUPPORTED). The first of several parameters of one name counts. account NULL is SAS_MISMATCH.

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* SharedKey: composing the string to sign, signing it, and verifying what a client signed. */
+/* SharedKey and SharedKeyLite: composing the string to sign, signing it, and verifying what a client signed. */
 #include "sharedkey.h"
 
 #include "../azure/target.h"
 #include "../clock.h"
+#include "../log.h"
 #include "signtext.h"
 
 #include <errno.h>
@@ -18,10 +19,14 @@
 /* A head's worth of fields and a path that may be signed with an account in front. */
 #define TEXT_BYTES_MAX (2u * LIMIT_HEAD_BYTES)
 
+/* Of one line in the log; longer ones are cut. */
+#define REDACTED_LINE_BYTES 2048u
+
 /* One allocation serves the usual request. */
 #define TEXT_BYTES_USUAL 1024u
 
 struct reading {
+    enum sharedkey_scheme scheme;
     enum sharedkey_order order;
     enum signtext_plus plus;
 };
@@ -170,6 +175,23 @@ static int put_content_length(struct buf *text, const struct head *head)
     return put_field_value(text, head, "Content-Length");
 }
 
+static void put_date(struct buf *text, const struct head *head)
+{
+    if (head_find(head, "x-ms-date"))
+        (void)buf_append(text, "\n", 1);
+    else
+        (void)put_field_value(text, head, "Date");
+}
+
+static void put_lite_fields(struct buf *text, const struct head *head)
+{
+    (void)buf_append(text, head->method.bytes, head->method.len);
+    (void)buf_append(text, "\n", 1);
+    (void)put_field_value(text, head, "Content-MD5");
+    (void)put_field_value(text, head, "Content-Type");
+    put_date(text, head);
+}
+
 static void put_standard_fields(struct buf *text, const struct head *head)
 {
     static const char *const conditions[] = {"If-Modified-Since", "If-Match", "If-None-Match", "If-Unmodified-Since", "Range"};
@@ -181,10 +203,7 @@ static void put_standard_fields(struct buf *text, const struct head *head)
     (void)put_content_length(text, head);
     (void)put_field_value(text, head, "Content-MD5");
     (void)put_field_value(text, head, "Content-Type");
-    if (head_find(head, "x-ms-date"))
-        (void)buf_append(text, "\n", 1);
-    else
-        (void)put_field_value(text, head, "Date");
+    put_date(text, head);
     for (size_t i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
         (void)put_field_value(text, head, conditions[i]);
 }
@@ -278,19 +297,34 @@ static int put_query(struct buf *text, struct slice query, enum signtext_plus pl
     return r;
 }
 
+/* Of the query SharedKeyLite signs comp alone. */
+static int put_comp(struct buf *text, struct slice query, enum signtext_plus plus)
+{
+    struct slice comp = target_query(query, "comp");
+
+    if (!comp.bytes)
+        return 0;
+    (void)buf_puts(text, "?comp=");
+    return signtext_put_decoded(text, comp, plus);
+}
+
 static int compose(const struct sharedkey_request *request, struct slice path, struct reading reading, struct buf *text)
 {
     int r;
 
     buf_clear(text);
     (void)buf_reserve(text, TEXT_BYTES_USUAL);
-    put_standard_fields(text, request->head);
+    if (reading.scheme == SHAREDKEY_LITE)
+        put_lite_fields(text, request->head);
+    else
+        put_standard_fields(text, request->head);
     put_ms_fields(text, request->head, reading.order);
     (void)buf_append(text, "/", 1);
     (void)buf_puts(text, request->account);
     (void)buf_append(text, path.len > 0 ? path.bytes : "/", path.len > 0 ? path.len : 1);
     if (request->query.len > 0) {
-        r = put_query(text, request->query, reading.plus);
+        r = reading.scheme == SHAREDKEY_LITE ? put_comp(text, request->query, reading.plus)
+                                             : put_query(text, request->query, reading.plus);
         if (r < 0)
             return r;
     }
@@ -299,7 +333,7 @@ static int compose(const struct sharedkey_request *request, struct slice path, s
 
 int sharedkey_string_to_sign(const struct sharedkey_request *request, enum sharedkey_order order, struct buf *ret_text)
 {
-    return compose(request, request->path, (struct reading){order, SIGNTEXT_PLUS_BLANK}, ret_text);
+    return compose(request, request->path, (struct reading){SHAREDKEY_FULL, order, SIGNTEXT_PLUS_BLANK}, ret_text);
 }
 
 void sharedkey_sign(const struct account_key *key, const char *text, size_t len, char signature[SHAREDKEY_SIGNATURE_BYTES])
@@ -316,21 +350,29 @@ void sharedkey_sign(const struct account_key *key, const char *text, size_t len,
     explicit_bzero(digest, sizeof(digest));
 }
 
-int sharedkey_parse(struct slice value, struct slice *ret_account, struct slice *ret_signature)
+static size_t scheme_span(struct slice value, const char *scheme)
 {
-    static const char scheme[] = "SharedKey ";
-    const size_t scheme_len = sizeof(scheme) - 1;
+    size_t len = strlen(scheme);
+
+    return value.len > len && strncasecmp(value.bytes, scheme, len) == 0 ? len : 0;
+}
+
+int sharedkey_parse(struct slice value, enum sharedkey_scheme *ret_scheme, struct slice *ret_account,
+                    struct slice *ret_signature)
+{
+    size_t full = scheme_span(value, "SharedKey "), lite = scheme_span(value, "SharedKeyLite ");
     struct slice rest;
     const char *colon;
 
-    if (value.len < scheme_len || strncasecmp(value.bytes, scheme, scheme_len) != 0)
+    if (full + lite == 0)
         return -EINVAL;
-    rest = (struct slice){value.bytes + scheme_len, value.len - scheme_len};
+    rest = (struct slice){value.bytes + full + lite, value.len - full - lite};
     while (rest.len > 0 && *rest.bytes == ' ')
         rest = (struct slice){rest.bytes + 1, rest.len - 1};
     colon = rest.len > 0 ? memchr(rest.bytes, ':', rest.len) : NULL;
     if (!colon || colon == rest.bytes || colon + 1 == rest.bytes + rest.len)
         return -EINVAL;
+    *ret_scheme = lite > 0 ? SHAREDKEY_LITE : SHAREDKEY_FULL;
     *ret_account = (struct slice){rest.bytes, (size_t)(colon - rest.bytes)};
     *ret_signature = (struct slice){colon + 1, rest.len - ret_account->len - 1};
     return 0;
@@ -350,11 +392,20 @@ static int read_date(const struct head *head, int64_t *ret_wall_us)
     return clock_parse_http(text, ret_wall_us);
 }
 
+/* What the client claims in Authorization. */
+struct claim {
+    enum sharedkey_scheme scheme;
+    struct slice account, signature;
+};
+
 /* One path of the resource in both orders and both readings of '+', the likelier first. */
 static bool path_matches(const struct sharedkey_request *request, struct slice path, const struct account *account,
-                         struct slice signature, struct buf *text)
+                         const struct claim *claim, struct buf *text)
 {
-    static const struct reading readings[] = {
+    static const struct {
+        enum sharedkey_order order;
+        enum signtext_plus plus;
+    } readings[] = {
         {SHAREDKEY_ORDER_CULTURE, SIGNTEXT_PLUS_BLANK},
         {SHAREDKEY_ORDER_BYTES, SIGNTEXT_PLUS_BLANK},
         {SHAREDKEY_ORDER_CULTURE, SIGNTEXT_PLUS_LITERAL},
@@ -362,9 +413,12 @@ static bool path_matches(const struct sharedkey_request *request, struct slice p
     };
     bool has_plus = request->query.len > 0 && memchr(request->query.bytes, '+', request->query.len);
 
-    for (size_t i = 0; i < (has_plus ? 4u : 2u); i++)
-        if (compose(request, path, readings[i], text) == 0 && signtext_matches(account, text, signature))
+    for (size_t i = 0; i < (has_plus ? 4u : 2u); i++) {
+        struct reading reading = {claim->scheme, readings[i].order, readings[i].plus};
+
+        if (compose(request, path, reading, text) == 0 && signtext_matches(account, text, claim->signature))
             return true;
+    }
     return false;
 }
 
@@ -372,19 +426,59 @@ enum sharedkey_verdict sharedkey_verify(const struct sharedkey_request *request,
                                         const struct account *account, int64_t wall_us)
 {
     const int64_t skew_us = (int64_t)LIMIT_SIGNATURE_SKEW_S * 1000000;
-    struct slice name, signature, authorization = head_value(request->head, "Authorization");
+    struct slice authorization = head_value(request->head, "Authorization");
+    struct claim claim;
     struct buf text CLEANUP(buf_free);
     int64_t date_us;
     bool is_match;
 
     buf_init(&text, TEXT_BYTES_MAX);
-    if (sharedkey_parse(authorization, &name, &signature) < 0 || read_date(request->head, &date_us) < 0)
+    if (sharedkey_parse(authorization, &claim.scheme, &claim.account, &claim.signature) < 0 || read_date(request->head, &date_us) < 0)
         return SHAREDKEY_MALFORMED;
     if (date_us < wall_us - skew_us || date_us > wall_us + skew_us)
         return SHAREDKEY_SKEWED;
-    if (!account || !slice_equal(name, slice_of(account->name)) || strcmp(request->account, account->name) != 0)
+    if (!account || !slice_equal(claim.account, slice_of(account->name)) || strcmp(request->account, account->name) != 0)
         return SHAREDKEY_MISMATCH;
-    is_match = path_matches(request, request->path, account, signature, &text) ||
-               (alternative_path.len > 0 && path_matches(request, alternative_path, account, signature, &text));
+    is_match = path_matches(request, request->path, account, &claim, &text) ||
+               (alternative_path.len > 0 && path_matches(request, alternative_path, account, &claim, &text));
     return is_match ? SHAREDKEY_OK : SHAREDKEY_MISMATCH;
+}
+
+/* Signed fields whose value is a secret, and the parameter of a SAS beside a SharedKey. */
+static size_t secret_span(struct slice line)
+{
+    static const char *const names[] = {"x-ms-encryption-key:", "x-ms-source-encryption-key:", "x-ms-copy-source-authorization:",
+                                        "sig:"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t len = strlen(names[i]);
+
+        if (line.len >= len && memcmp(line.bytes, names[i], len) == 0)
+            return len;
+    }
+    return 0;
+}
+
+void sharedkey_redact(const struct buf *text, struct buf *ret_text)
+{
+    static const char mark[] = "redacted";
+    char clean[REDACTED_LINE_BYTES];
+
+    buf_clear(ret_text);
+    for (size_t at = 0; at < text->len;) {
+        const char *end = memchr(text->bytes + at, '\n', text->len - at);
+        struct slice line = {text->bytes + at, end ? (size_t)(end - text->bytes) - at : text->len - at};
+        size_t kept = secret_span(line);
+
+        if (kept > 0) {
+            (void)buf_append(ret_text, line.bytes, kept);
+            (void)buf_puts(ret_text, mark);
+        } else if (line.len > 0) {
+            log_redact_target(line.bytes, line.len, clean, sizeof(clean)); /* URLs of copy sources carry SAS */
+            (void)buf_puts(ret_text, clean);
+        }
+        if (end)
+            (void)buf_append(ret_text, "\n", 1);
+        at += line.len + 1;
+    }
 }
