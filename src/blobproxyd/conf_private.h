@@ -18,6 +18,7 @@ enum conf_kind {
     CONF_CHANNEL,
     CONF_COUNT,
     CONF_DURATION,
+    CONF_FALLBACK,
     CONF_LEVEL,
     CONF_MODE,
     CONF_NAME,
@@ -26,6 +27,7 @@ enum conf_kind {
     CONF_SIZE,
     CONF_SOCKET,
     CONF_SOCKET_OR_NONE,
+    CONF_URL,
 };
 
 enum conf_key {
