@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A circuit breaker: after several failures in a row nothing is tried for a while, then one probe decides. A state machine without
- * I/O and clock: the caller says what time it is. */
+/* A circuit breaker: after several failures in a row nothing is tried for a while, then one probe decides. A state machine
+ * without I/O and clock: the caller says what time it is. */
 #ifndef BLOBPROXYD_BREAKER_H
 #define BLOBPROXYD_BREAKER_H
 

@@ -149,7 +149,8 @@ static int check_url(const char *text, struct err *err)
     if (*rest == ':' && rest[1])
         rest += 1 + strspn(rest + 1, "0123456789");
     if (host_len == 0 || host_len > HOST_NAME_MAX_BYTES || *rest)
-        return err_set(err, -EINVAL, "\"%.64s\" is not an endpoint, write https://HOST or https://HOST:PORT without a path", text);
+        return err_set(err, -EINVAL, "\"%.64s\" is not an endpoint, write https://HOST or https://HOST:PORT without a path",
+                       text);
     if (!is_https && !is_local_host(host, host_len))
         return err_set(err, -EINVAL, "\"%.64s\" would send signatures over the network in plain HTTP, write https://", text);
     return 0;

@@ -165,12 +165,7 @@ static int copy_fields(struct exchange *x, enum exchange_shape_kind kind, struct
     return 0;
 }
 
-/* Values that stand in a composed head until it is written. */
-struct composed_text {
-    char host[128], range[64], length[24], date[CLOCK_HTTP_DATE_BYTES], authorization[128];
-};
-
-static int add_range_fields(const struct exchange_shape *shape, struct composed_text *text, struct head *composed)
+static int add_range_fields(const struct exchange_shape *shape, struct exchange_head_text *text, struct head *composed)
 {
     snprintf(text->range, sizeof(text->range), "bytes=%" PRIu64 "-%" PRIu64, shape->first, shape->last);
     int r = head_add(composed, SLICE("x-ms-range"), slice_of(text->range));
@@ -178,7 +173,7 @@ static int add_range_fields(const struct exchange_shape *shape, struct composed_
     return r == 0 ? head_add(composed, SLICE("If-Match"), shape->etag) : r;
 }
 
-static int add_block_fields(const struct exchange_shape *shape, struct composed_text *text, struct head *composed)
+static int add_block_fields(const struct exchange_shape *shape, struct exchange_head_text *text, struct head *composed)
 {
     snprintf(text->length, sizeof(text->length), "%" PRIu64, shape->body_bytes);
     int r = head_add(composed, SLICE("Content-Length"), slice_of(text->length));
@@ -188,7 +183,7 @@ static int add_block_fields(const struct exchange_shape *shape, struct composed_
     return r;
 }
 
-static int add_shape_fields(struct exchange *x, const struct exchange_shape *shape, struct composed_text *text,
+static int add_shape_fields(struct exchange *x, const struct exchange_shape *shape, struct exchange_head_text *text,
                             struct head *composed)
 {
     int r = 0;
@@ -203,7 +198,7 @@ static int add_shape_fields(struct exchange *x, const struct exchange_shape *sha
     return r;
 }
 
-static int add_authorization(struct exchange *x, struct slice query, struct composed_text *text, struct head *composed)
+static int add_authorization(struct exchange *x, struct slice query, struct exchange_head_text *text, struct head *composed)
 {
     struct sharedkey_request signing = {composed, x->target.account, x->target.path, query};
     char signature[SHAREDKEY_SIGNATURE_BYTES];
@@ -244,30 +239,42 @@ static int compose_target(struct exchange *x, const struct exchange_shape *shape
     return 0;
 }
 
-static int compose_head(struct exchange *x, const struct exchange_shape *shape, struct buf *text)
+int exchange_compose_head(struct exchange *x, const struct exchange_shape *shape, const char *authority,
+                          struct exchange_head_text *values)
 {
     struct head *composed = &x->env->composed;
-    struct composed_text values;
-    struct slice target, query;
+    struct slice query;
 
     composed->method = x->request.method;
     composed->field_count = 0;
-    snprintf(values.host, sizeof(values.host), "%s%s.%s", x->target.account, x->target.is_secondary ? "-secondary" : "",
-             x->env->conf->channel_suffix);
-    int r = compose_target(x, shape, &target, &query);
+    int r = compose_target(x, shape, &composed->target, &query);
 
     if (r == 0)
-        r = head_add(composed, SLICE("Host"), slice_of(values.host));
+        r = head_add(composed, SLICE("Host"), slice_of(authority));
     if (r == 0)
         r = copy_fields(x, shape->kind, composed);
     if (r == 0)
-        r = add_shape_fields(x, shape, &values, composed);
+        r = add_shape_fields(x, shape, values, composed);
     if (r == 0 && x->rights == RIGHTS_SIGN)
-        r = add_authorization(x, query, &values, composed);
+        r = add_authorization(x, query, values, composed);
+    return r;
+}
+
+/* The head of a transfer as bytes. */
+static int write_head(struct exchange *x, const struct exchange_shape *shape, struct buf *text)
+{
+    const struct head *composed = &x->env->composed;
+    struct exchange_head_text values;
+    char host[EXCHANGE_HOST_BYTES];
+
+    snprintf(host, sizeof(host), "%s%s.%s", x->target.account, x->target.is_secondary ? "-secondary" : "",
+             x->env->conf->channel_suffix);
+    int r = exchange_compose_head(x, shape, host, &values);
+
     if (r < 0)
         return r;
     buf_clear(text);
-    head_write_request_line(text, composed->method, target);
+    head_write_request_line(text, composed->method, composed->target);
     for (unsigned i = 0; i < composed->field_count; i++)
         head_write_field(text, composed->fields[i].name, composed->fields[i].value);
     head_write_end(text);
@@ -310,7 +317,7 @@ int exchange_compose(struct exchange *x, struct slot *slot, const struct exchang
 {
     struct transfer *transfer = &slot->transfer;
     struct buf *text = &x->env->head_text;
-    int r = compose_head(x, shape, text);
+    int r = write_head(x, shape, text);
 
     if (r < 0)
         return r;

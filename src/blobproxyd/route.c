@@ -190,7 +190,8 @@ static void tell_change(struct route *route, const struct route_endpoint *endpoi
         const char *text;
     } changes[BREAKER_STATES] = {
         [BREAKER_CLOSED] = {METRIC_BREAKER_CLOSED_AGAIN, LOG_LEVEL_NOTICE, "the endpoint answers again"},
-        [BREAKER_OPEN] = {METRIC_BREAKER_OPENED, LOG_LEVEL_WARNING, "the endpoint cannot be reached; it is left alone for a while"},
+        [BREAKER_OPEN] = {METRIC_BREAKER_OPENED, LOG_LEVEL_WARNING,
+                          "the endpoint cannot be reached; it is left alone for a while"},
         [BREAKER_HALF_OPEN] = {METRIC_BREAKER_HALF_OPENED, LOG_LEVEL_NOTICE, "one request tries the endpoint again"},
     };
     enum breaker_state now = endpoint->breaker.state;
@@ -262,6 +263,11 @@ const char *route_authority(const struct route_endpoint *endpoint)
 struct httpclient *route_client(struct route *route)
 {
     return route->client;
+}
+
+void route_count(struct route *route, enum metric metric, uint64_t amount)
+{
+    metrics_add(route->metrics, metric, amount);
 }
 
 void route_channel_changed(struct route *route, bool is_channel_up)

@@ -26,6 +26,7 @@ int route_new(struct event_base *base, const struct conf *conf, unsigned seats, 
 struct route *route_free(struct route *route); /* nobody may sit or wait; NULL is fine; returns NULL */
 
 struct httpclient *route_client(struct route *route);
+void route_count(struct route *route, enum metric metric, uint64_t amount);
 
 /* The channel has come or gone: one line when that changes where exchanges go. */
 void route_channel_changed(struct route *route, bool is_channel_up);
@@ -39,8 +40,8 @@ struct route_seat {
     TAILQ_ENTRY(route_seat) link;
 };
 
-bool route_take_seat(struct route *route, struct route_seat *seat); /* false: none is free, or somebody waits already */
-void route_wait_seat(struct route *route, struct route_seat *seat); /* in order of arrival */
+bool route_take_seat(struct route *route, struct route_seat *seat);  /* false: none is free, or somebody waits already */
+void route_wait_seat(struct route *route, struct route_seat *seat);  /* in order of arrival */
 void route_leave_seat(struct route *route, struct route_seat *seat); /* gives it back, or waits no more; fine in any state */
 
 /* ---- endpoints ---- */
