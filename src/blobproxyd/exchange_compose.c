@@ -165,7 +165,7 @@ static int copy_fields(struct exchange *x, enum exchange_shape_kind kind, struct
     return 0;
 }
 
-static int add_range_fields(const struct exchange_shape *shape, struct exchange_head_text *text, struct head *composed)
+static int add_range_fields(const struct exchange_shape *shape, struct composed_text *text, struct head *composed)
 {
     snprintf(text->range, sizeof(text->range), "bytes=%" PRIu64 "-%" PRIu64, shape->first, shape->last);
     int r = head_add(composed, SLICE("x-ms-range"), slice_of(text->range));
@@ -173,7 +173,7 @@ static int add_range_fields(const struct exchange_shape *shape, struct exchange_
     return r == 0 ? head_add(composed, SLICE("If-Match"), shape->etag) : r;
 }
 
-static int add_block_fields(const struct exchange_shape *shape, struct exchange_head_text *text, struct head *composed)
+static int add_block_fields(const struct exchange_shape *shape, struct composed_text *text, struct head *composed)
 {
     snprintf(text->length, sizeof(text->length), "%" PRIu64, shape->body_bytes);
     int r = head_add(composed, SLICE("Content-Length"), slice_of(text->length));
@@ -183,7 +183,7 @@ static int add_block_fields(const struct exchange_shape *shape, struct exchange_
     return r;
 }
 
-static int add_shape_fields(struct exchange *x, const struct exchange_shape *shape, struct exchange_head_text *text,
+static int add_shape_fields(struct exchange *x, const struct exchange_shape *shape, struct composed_text *text,
                             struct head *composed)
 {
     int r = 0;
@@ -198,7 +198,7 @@ static int add_shape_fields(struct exchange *x, const struct exchange_shape *sha
     return r;
 }
 
-static int add_authorization(struct exchange *x, struct slice query, struct exchange_head_text *text, struct head *composed)
+static int add_authorization(struct exchange *x, struct slice query, struct composed_text *text, struct head *composed)
 {
     struct sharedkey_request signing = {composed, x->target.account, x->target.path, query};
     char signature[SHAREDKEY_SIGNATURE_BYTES];
@@ -222,7 +222,7 @@ static int compose_target(struct exchange *x, const struct exchange_shape *shape
 
     buf_clear(text);
     buf_append(text, x->target.path.bytes, x->target.path.len);
-    if (x->target.query.bytes || shape->query)
+    if (memchr(x->raw_target, '?', x->raw_target_bytes) || shape->query)
         buf_puts(text, "?");
     size_t query_at = text->len;
 
@@ -240,7 +240,7 @@ static int compose_target(struct exchange *x, const struct exchange_shape *shape
 }
 
 int exchange_compose_head(struct exchange *x, const struct exchange_shape *shape, const char *authority,
-                          struct exchange_head_text *values)
+                          struct composed_text *values)
 {
     struct head *composed = &x->env->composed;
     struct slice query;
@@ -264,7 +264,7 @@ int exchange_compose_head(struct exchange *x, const struct exchange_shape *shape
 static int write_head(struct exchange *x, const struct exchange_shape *shape, struct buf *text)
 {
     const struct head *composed = &x->env->composed;
-    struct exchange_head_text values;
+    struct composed_text values;
     char host[EXCHANGE_HOST_BYTES];
 
     snprintf(host, sizeof(host), "%s%s.%s", x->target.account, x->target.is_secondary ? "-secondary" : "",

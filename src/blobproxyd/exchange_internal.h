@@ -122,7 +122,7 @@ struct exchange_shape {
 };
 
 /* Values that stand in a composed head until it is used. */
-struct exchange_head_text {
+struct composed_text {
     char range[64], length[24], date[CLOCK_HTTP_DATE_BYTES], authorization[128];
 };
 
@@ -131,7 +131,7 @@ struct exchange_head_text {
 /* Composes and signs the request into env->composed, whose slices point into the request, env and ret_text. authority becomes the
  * Host. 0, -E2BIG, -ENOBUFS, -ENOMEM. */
 int exchange_compose_head(struct exchange *x, const struct exchange_shape *shape, const char *authority,
-                          struct exchange_head_text *ret_text) MUST_CHECK;
+                          struct composed_text *ret_text) MUST_CHECK;
 
 /* Composes, signs and seals the request into the slot and fills in its transfer, done excepted.
  * 0; -ENOBUFS: the head does not fit a slot. */
@@ -182,7 +182,7 @@ void exchange_leave_upstream(struct exchange *x);
 
 /* The endpoint's breaker admits a request for this exchange, whose head then stands in env->composed and *ret_text.
  * 0; -EBUSY: the breaker is open; -ENOMEM, -E2BIG, -ENOBUFS. */
-int exchange_admit_upstream(struct exchange *x, const struct exchange_shape *shape, struct exchange_head_text *ret_text,
+int exchange_admit_upstream(struct exchange *x, const struct exchange_shape *shape, struct composed_text *ret_text,
                             struct route_endpoint **ret_endpoint) MUST_CHECK;
 
 /* One line in the log and the counters, at the end. */

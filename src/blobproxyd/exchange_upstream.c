@@ -121,7 +121,7 @@ static void failed(void *owner, bool may_have_run, const char *reason)
 
 /* ---- what goes out ---- */
 
-int exchange_admit_upstream(struct exchange *x, const struct exchange_shape *shape, struct exchange_head_text *ret_text,
+int exchange_admit_upstream(struct exchange *x, const struct exchange_shape *shape, struct composed_text *ret_text,
                             struct route_endpoint **ret_endpoint)
 {
     struct route *route = x->env->route;
@@ -151,7 +151,7 @@ static int start_request(struct exchange *x)
 {
     struct exchange_shape shape = {.kind = SHAPE_WHOLE};
     struct upstream_hooks hooks = {answered, failed, moved, x};
-    struct exchange_head_text text;
+    struct composed_text text;
     struct upstream_request request = {
         .head = &x->env->composed, .body_bytes = x->body_bytes, .kept = kept_body(x), .kept_bytes = x->body_received};
     int r = exchange_admit_upstream(x, &shape, &text, &request.endpoint);
