@@ -6,7 +6,8 @@
  * gets as many parts side by side as it can use, a slow one holds two slots.
  * - Anything but exactly the bytes asked for (the blob has changed, the host failed) ends the stream: the connection is cut, the
  *   body is never mixed and never ended cleanly short.
- * - A part lost with its channel is asked for again: reads are safe to repeat. */
+ * - A part lost with its channel is asked for again: reads are safe to repeat. Where there is a way past the channel that can be
+ * gone at once, all that is not there yet comes as one answer from upstream, pinned and checked like a part. */
 #include "exchange_internal.h"
 
 #include "../lib/vmbus/vsp_status.h"
@@ -51,6 +52,10 @@ struct split {
     bool has_begun;         /* a first part has been handed on */
     bool is_awaited;        /* the client has seen that the oldest part is not there */
     bool is_broken;
+    struct channel_watch watch;
+    struct route_seat seat;
+    struct upstream *upstream; /* has all behind the parts */
+    uint64_t upstream_left;
     struct buf head_bytes;
     struct head head;
     struct part parts[];
@@ -81,8 +86,120 @@ static void part_slot_ready(struct slot_waiter *waiter, struct slot *slot)
     part_send(part);
 }
 
+/* ---- upstream ---- */
+
+/* Does the head announce exactly these bytes of the blob? */
+static bool is_range(const struct head *head, uint64_t range_first, uint64_t bytes)
+{
+    struct slice range = head_value(head, "Content-Range");
+    unsigned long long first, last;
+
+    return head->status == 206 && range.bytes && sscanf(range.bytes, "bytes %llu-%llu/", &first, &last) == 2 &&
+           first == range_first && last == range_first + bytes - 1;
+}
+
+static void upstream_answered(void *owner)
+{
+    struct split *split = owner;
+    const struct head *head = upstream_head(split->upstream);
+
+    if (!is_range(head, split->end - split->upstream_left, split->upstream_left))
+        split_break(split, METRIC_ERROR_BLOB_CHANGED,
+                    "the rest of a download is not what was asked of upstream: the blob has changed or the endpoint failed");
+}
+
+static void upstream_failed(void *owner, bool may_have_run, const char *reason)
+{
+    (void)may_have_run;
+    (void)reason;
+    split_break(owner, METRIC_ERROR_UPSTREAM, "the channel was lost during a download and the endpoint did not answer");
+}
+
+static void upstream_moved(void *owner)
+{
+    exchange_wake(((struct split *)owner)->x);
+}
+
+static int ask_upstream(struct split *split, uint64_t first)
+{
+    struct exchange *x = split->x;
+    struct exchange_shape shape = {.kind = SHAPE_RANGE, .first = first, .last = split->end - 1, .etag = slice_of(split->etag)};
+    struct upstream_hooks hooks = {upstream_answered, upstream_failed, upstream_moved, split};
+    struct upstream_request request = {.head = &x->env->composed};
+    struct composed_text text;
+    int r = exchange_admit_upstream(x, &shape, &text, &request.endpoint);
+
+    return r < 0 ? r : upstream_start(x->env->route, &request, &hooks, &split->upstream);
+}
+
+static void part_release(struct part *part)
+{
+    struct exchange_env *env = part->split->x->env;
+
+    slots_cancel(env->slots, &part->waiter);
+    exchange_env_cancel(env, &part->submission);
+    if (part->slot)
+        slots_abandon(part->slot, env->slots);
+    part->slot = NULL;
+    part->state = PART_UNUSED;
+}
+
+/* The channel is down: everything behind the parts that are there comes from upstream. false: it cannot be asked now, nothing has
+ * changed. */
+static bool split_fall_back(struct split *split)
+{
+    struct exchange_env *env = split->x->env;
+    unsigned ready = 0;
+
+    if (!env->route || env->channel->state == CHANNEL_UP || split->upstream || split->is_broken)
+        return split->upstream != NULL;
+    while (ready < split->count && split->parts[(split->oldest + ready) % split->parts_max].state == PART_READY)
+        ready++;
+    uint64_t first = ready < split->count ? split->parts[(split->oldest + ready) % split->parts_max].first : split->next_first;
+
+    if (first == split->end || !route_take_seat(env->route, &split->seat))
+        return false;
+    if (ask_upstream(split, first) < 0) {
+        route_leave_seat(env->route, &split->seat);
+        return false;
+    }
+    while (split->count > ready)
+        part_release(&split->parts[(split->oldest + --split->count) % split->parts_max]);
+    split->next_first = split->end;
+    split->upstream_left = split->end - first;
+    split->x->route = METRIC_ROUTE_CHANNEL_LOST;
+    return true;
+}
+
+static void split_channel_lost(struct channel_watch *watch)
+{
+    (void)split_fall_back(watch->owner);
+}
+
+static ssize_t read_upstream(struct split *split, char *bytes, size_t max)
+{
+    if (!upstream_head(split->upstream))
+        return 0;
+    ssize_t n = upstream_read(split->upstream, bytes, max);
+
+    if (n < 0 || (uint64_t)n > split->upstream_left) {
+        split_break(split, METRIC_ERROR_UPSTREAM, "the rest of a download was cut on its way from upstream");
+        return -EIO;
+    }
+    split->upstream_left -= (uint64_t)n;
+    return n;
+}
+
+/* ---- parts ---- */
+
 static void part_wait(struct part *part)
 {
+    struct split *split = part->split;
+
+    if (split->x->env->route && !split->watch.is_listed) {
+        split->watch = (struct channel_watch){.lost = split_channel_lost, .owner = split};
+        exchange_env_watch(split->x->env, &split->watch);
+    }
     part->state = PART_SLOT;
     part->waiter.class = SLOT_LARGE;
     part->waiter.ready = part_slot_ready;
@@ -94,6 +211,8 @@ static void part_again(struct part *part)
 {
     struct exchange_env *env = part->split->x->env;
 
+    if (split_fall_back(part->split))
+        return;
     slots_put(part->slot, env->slots);
     part->slot = NULL;
     if (part->attempts >= PART_ATTEMPTS_MAX)
@@ -107,15 +226,10 @@ static bool part_is_right(struct part *part)
 {
     struct split *split = part->split;
     uint64_t body_bytes;
-    unsigned long long first, last;
 
     if (exchange_open_response(part->slot, &split->head_bytes, &split->head, &body_bytes) < 0)
         return false;
-    struct slice range = head_value(&split->head, "Content-Range");
-
-    return split->head.status == 206 && body_bytes == part->bytes && range.bytes &&
-           sscanf(range.bytes, "bytes %llu-%llu/", &first, &last) == 2 && first == part->first &&
-           last == part->first + part->bytes - 1;
+    return body_bytes == part->bytes && is_range(&split->head, part->first, part->bytes);
 }
 
 static void take_completion(struct part *part, const struct transfer *transfer)
@@ -175,6 +289,8 @@ static void part_send(struct part *part)
 /* Begins parts as far as the window, the blob and the free slots allow. */
 static void split_fill(struct split *split)
 {
+    if (split_fall_back(split))
+        return;
     while (split->count < split->window && split->next_first < split->end && !split->is_broken) {
         struct slot *slot = slots_take(split->x->env->slots, SLOT_LARGE);
 
@@ -213,12 +329,19 @@ static int body_first(const struct head *response, uint64_t *ret_first)
     return 0;
 }
 
+bool split_is_possible(const struct exchange *x)
+{
+    uint64_t first;
+
+    return head_value(&x->response, "ETag").len > 0 && body_first(&x->response, &first) == 0;
+}
+
 int split_begin(struct exchange *x, uint64_t body_bytes)
 {
     struct slice etag = head_value(&x->response, "ETag");
     uint64_t first;
 
-    if (!etag.bytes || etag.len == 0 || body_first(&x->response, &first) < 0)
+    if (!split_is_possible(x) || body_first(&x->response, &first) < 0)
         return -EBADMSG;
     const unsigned parts_max = x->conf->slots_read_window;
     struct split *split = calloc(1, sizeof(*split) + parts_max * sizeof(split->parts[0]));
@@ -270,6 +393,8 @@ ssize_t split_read(struct split *split, char *bytes, size_t max)
 
     if (split->is_broken)
         return -EIO;
+    if (split->count == 0 && split->upstream)
+        return read_upstream(split, bytes, max);
     if (split->count == 0 || part->state != PART_READY) {
         split_grow(split);
         return 0;
@@ -299,14 +424,12 @@ struct split *split_free(struct split *split)
         return NULL;
     struct exchange_env *env = split->x->env;
 
-    for (unsigned i = 0; i < split->parts_max; i++) {
-        struct part *part = &split->parts[i];
-
-        slots_cancel(env->slots, &part->waiter);
-        exchange_env_cancel(env, &part->submission);
-        if (part->slot)
-            slots_abandon(part->slot, env->slots);
-    }
+    upstream_free(split->upstream);
+    if (env->route)
+        route_leave_seat(env->route, &split->seat);
+    exchange_env_unwatch(env, &split->watch);
+    for (unsigned i = 0; i < split->count; i++)
+        part_release(&split->parts[(split->oldest + i) % split->parts_max]);
     buf_free(&split->head_bytes);
     free(split->etag);
     free(split);

@@ -100,7 +100,8 @@ static const struct wrong {
     const char *text, *line;
 } wrong[] = {
     {"[lisen]\ntcp = 1\n", "PATH:1: [lisen]: unknown section, did you mean [listen]?"},
-    {"[network]\n", "PATH:1: [network]: unknown section, write [listen], [tls], [channel], [slots], [limits], [accounts] or [log]"},
+    {"[network]\n",
+     "PATH:1: [network]: unknown section, write [listen], [tls], [channel], [upstream], [slots], [limits], [accounts] or [log]"},
     {"[listen]\ntpc = 127.0.0.1:1\n", "PATH:2: listen.tpc: unknown key, did you mean tcp?"},
     {"[limits]\nheader_timout = 1s\n", "PATH:2: limits.header_timout: unknown key, did you mean header_timeout?"},
     {"[limits]\nbananas = 1\n", "PATH:2: limits.bananas: unknown key, see blobproxyd --help for the keys there are"},
@@ -194,6 +195,22 @@ static const struct wrong {
     {"[limits]\nkeepalive_timeout = 25h\n", "PATH:2: limits.keepalive_timeout: 25h is out of range, write 1s to 24h"},
     {"[limits]\ndrain_timeout = 18446744073709551616s\n",
      "PATH:2: limits.drain_timeout: 18446744073709551616s is out of range, write 0s to 10m"},
+    {"[upstream]\nfallback = http\n", "PATH:2: upstream.fallback: \"http\" is not a fallback, write off or https"},
+    {"[upstream]\nurl = blob.core.windows.net\n",
+     "PATH:2: upstream.url: \"blob.core.windows.net\" is no URL, write one that begins with https://"},
+    {"[upstream]\nurl = https://a.example/path\n", "PATH:2: upstream.url: \"https://a.example/path\" is not an endpoint, write "
+                                                   "https://HOST or https://HOST:PORT without a path"},
+    {"[upstream]\nurl = https://u@a.example\n",
+     "PATH:2: upstream.url: \"https://u@a.example\" is not an endpoint, write https://HOST or https://HOST:PORT without a path"},
+    {"[upstream]\nurl = https://{account}.{account}.example\n",
+     "PATH:2: upstream.url: \"https://{account}.{account}.example\" is not an endpoint, write https://HOST or https://HOST:PORT "
+     "without a path"},
+    {"[upstream]\nurl = https://a.example:\n",
+     "PATH:2: upstream.url: \"https://a.example:\" is not an endpoint, write https://HOST or https://HOST:PORT without a path"},
+    {"[upstream]\nurl = http://a.example\n",
+     "PATH:2: upstream.url: \"http://a.example\" would send signatures over the network in plain HTTP, write https://"},
+    {"[upstream]\nurl = http://127.evil.example\n",
+     "PATH:2: upstream.url: \"http://127.evil.example\" would send signatures over the network in plain HTTP, write https://"},
     {"[limits]\nconnections = many\n", "PATH:2: limits.connections: \"many\" is not a number, write digits alone"},
     {"[limits]\nconnections = -1\n", "PATH:2: limits.connections: \"-1\" is not a number, write digits alone"},
     {"[limits]\nconnections = 0\n", "PATH:2: limits.connections: 0 is out of range, write 1 to 1000000"},

@@ -275,14 +275,42 @@ Test(exchange, wants_a_content_length)
     fixture_free(fixture);
 }
 
-Test(exchange, refuses_expect_100_at_once_when_no_slot_is_free)
+static const char *const expecting[] = {"Host: 127.0.0.1", "Content-Length: 10", "Expect: 100-continue", NULL};
+
+Test(exchange, who_expects_100_waits_for_a_slot_before_it_is_told_to_send)
 {
-    static const char *const fields[] = {"Host: 127.0.0.1", "Content-Length: 10", "Expect: 100-continue", NULL};
     struct fixture *fixture = fixture_new(1, 1);
     struct slot *first = slots_take(fixture->env.slots, SLOT_SMALL), *second = slots_take(fixture->env.slots, SLOT_LARGE);
-    struct exchange *x = fixture_request(fixture, "PUT", PATH_STYLE, fields);
+    struct exchange *x = fixture_request(fixture, "PUT", PATH_STYLE, expecting);
+    size_t taken;
 
-    cr_assert_eq(exchange_begin(x, false), EXCHANGE_ANSWER);
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    cr_expect_eq(exchange_phase(x), EXCHANGE_IN_SLOT_QUEUE);
+    slots_put(second, fixture->env.slots);
+    fixture_turn(fixture);
+    cr_expect_eq(fixture->wakes, 1);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY);
+    cr_expect_eq(exchange_body(x, "0123456789", 10, &taken), EXCHANGE_BODY);
+    cr_expect_eq(taken, 10);
+    cr_expect_eq(exchange_continue(x), EXCHANGE_WAIT);
+    cr_expect_eq(fixture->in_flight, 1);
+    exchange_end(x, false);
+    slots_put(first, fixture->env.slots);
+    fixture_free(fixture);
+}
+
+Test(exchange, who_expects_100_gets_503_when_no_slot_becomes_free_in_time)
+{
+    struct fixture *fixture = fixture_new(1, 1);
+    struct slot *first = slots_take(fixture->env.slots, SLOT_SMALL), *second = slots_take(fixture->env.slots, SLOT_LARGE);
+    struct exchange *x = fixture_request(fixture, "PUT", PATH_STYLE, expecting);
+    size_t taken;
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    exchange_expire(x);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY, "the client may have begun to send");
+    cr_expect_eq(exchange_body(x, "0123456789", 10, &taken), EXCHANGE_BODY);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
     cr_expect_eq(answer_status(x), 503);
     exchange_end(x, true);
     slots_put(first, fixture->env.slots);
