@@ -112,11 +112,21 @@ class _AsyncToken(_Token):
 
 
 async def _delegation_key(run):
-    client = run.service(
-        _AsyncToken() if IS_ASYNC else _Token(), TLS_ENDPOINT, transport=run.transport(connection_verify=CA_FILE)
-    )
-    key = await done(client.get_user_delegation_key(_in(0), _in(1)))
+    def transport():
+        return run.transport(connection_verify=CA_FILE)
+
+    client = run.service(_AsyncToken() if IS_ASYNC else _Token(), TLS_ENDPOINT, transport=transport())
+    key = await done(client.get_user_delegation_key(_in(-1), _in(1)))
     run.results["delegation_key"] = {"service": key.signed_service, "has_value": bool(key.value)}
+    container = client.get_container_client(run.container_name + "-tls")
+    await done(container.create_container())
+    blob = container.get_blob_client("a token's")
+    await run.keep("token_write", blob.upload_blob(b"written with a token"))
+    delegated = generate_blob_sas(
+        ACCOUNT, container.container_name, blob.blob_name, user_delegation_key=key, permission="r", start=_in(-1), expiry=_in(1)
+    )
+    guest = run.guest("BlobClient", f"{blob.url}?{delegated}", transport=transport())
+    run.results["delegation_sas"] = digest(await read(guest))
 
 
 async def service(run):

@@ -118,10 +118,11 @@ class Run:
         await done(container.create_container())
         return container
 
-    def guest(self, kind, url):
+    def guest(self, kind, url, **settings):
         """A client without a key; the URL may hold a SAS."""
+        settings.setdefault("transport", self.transport())
         client = getattr(sdk, kind)
-        client = (client.from_blob_url if kind == "BlobClient" else client.from_container_url)(url, transport=self.transport())
+        client = (client.from_blob_url if kind == "BlobClient" else client.from_container_url)(url, **settings)
         self._services.append(client)
         return client
 
