@@ -8,8 +8,10 @@ import hashlib
 import hmac
 import os
 import pathlib
+import shutil
 import socket
 import ssl
+import subprocess
 import sys
 import urllib.parse
 
@@ -109,6 +111,10 @@ def proxied():
 
 
 def has_azurite():
+    """Installs it from its lock file if it is not there yet."""
+    if not Azurite.is_installed() and shutil.which("npm") and shutil.which("node"):
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+        subprocess.run(command, cwd=HERE.parent / "azurite", stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
     return Azurite.is_installed()
 
 
