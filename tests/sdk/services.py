@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""The two ways to the same account: Azurite directly, and Azurite behind blobproxyd and blobhostd --backend."""
+
+import base64
+import contextlib
+import datetime
+import hashlib
+import hmac
+import os
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import urllib.parse
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "system"))
+
+from forwarder import Forwarder  # noqa: E402
+from harness import Azurite, Daemon, free_port  # noqa: E402
+from identity import Identity, token  # noqa: E402
+
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+def account_sas():
+    """An account SAS of all services, resources and permissions for a day."""
+    fields = {"sv": "2021-12-02", "ss": "bfqt", "srt": "sco", "sp": "rwdxylacuptfi"}
+    now = datetime.datetime.now(datetime.timezone.utc)
+    fields["st"], fields["se"] = ((now + datetime.timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ") for hours in (-1, 24))
+    names = ("sp", "ss", "srt", "st", "se", "sip", "spr", "sv", "ses")
+    text = "\n".join([ACCOUNT, *(fields.get(name, "") for name in names), ""])
+    fields["sig"] = base64.b64encode(hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()).decode()
+    return urllib.parse.urlencode(fields)
+
+
+class SecureAzurite(Azurite):
+    """It speaks HTTPS and takes tokens."""
+
+    def __init__(self, identity):
+        self._context = ssl.create_default_context(cafile=identity.ca)
+        super().__init__(arguments=["--cert", identity.certificate, "--key", identity.key, "--oauth", "basic"])
+
+    def answers(self):
+        assert self.is_running(), f"azurite ended: {self.output()[-2000:]}"
+        try:
+            with socket.create_connection(self.address) as plain:
+                self._context.wrap_socket(plain, server_hostname="127.0.0.1").close()
+        except OSError:
+            return False
+        return True
+
+
+def _tls(port, identity):
+    return {
+        "SDK_TLS_ENDPOINT": f"https://127.0.0.1:{port}/{ACCOUNT}",
+        "SDK_CA_FILE": str(identity.ca),
+        "SDK_TOKEN": token(),
+    }
+
+
+def _environment(port, flaky_port):
+    return {
+        "SDK_ENDPOINT": f"http://127.0.0.1:{port}/{ACCOUNT}",
+        "SDK_FLAKY_ENDPOINT": f"http://127.0.0.1:{flaky_port}/{ACCOUNT}",
+        "SDK_ACCOUNT": ACCOUNT,
+        "SDK_KEY": KEY,
+        "SDK_SAS": account_sas(),
+        "SDK_PREFIX": "sdk-",
+    }
+
+
+def _names(environment, *ports):
+    """{what an answer may call the endpoint: the word for it}: the ports are those of all services behind it."""
+    names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}"}
+    for scheme in ("http", "https"):
+        names[f"{scheme}://{ACCOUNT}.blob.localhost"] = "{endpoint}"
+    if "SDK_TLS_ENDPOINT" in environment:
+        names[environment["SDK_TLS_ENDPOINT"]] = "{tls}"
+    for port in ports:
+        names[f"http://127.0.0.1:{port}/{ACCOUNT}"] = "{endpoint}"
+        names[f"http://{ACCOUNT}.blob.localhost:{port}"] = "{endpoint}"
+    return names
+
+
+@contextlib.contextmanager
+def direct(change=None, with_tls=True):
+    """(environment, names of the endpoint); with change() everything goes through a forwarder that changes the answers' heads."""
+    with contextlib.ExitStack() as stack:
+        azurite = stack.enter_context(Azurite())
+        target = ("127.0.0.1", azurite.port)
+        port = stack.enter_context(Forwarder(target, change, is_flaky=False)).port if change else azurite.port
+        flaky = stack.enter_context(Forwarder(target))
+        environment = _environment(port, flaky.port)
+        if with_tls:
+            identity = stack.enter_context(Identity())
+            environment.update(_tls(stack.enter_context(SecureAzurite(identity)).port, identity))
+        yield environment, _names(environment, port, azurite.port)
+
+
+@contextlib.contextmanager
+def proxied():
+    with contextlib.ExitStack() as stack:
+        azurite = stack.enter_context(Azurite())
+        daemon = stack.enter_context(Daemon(backend=azurite.url))
+        flaky = stack.enter_context(Forwarder(daemon.address))
+        environment = _environment(daemon.port, flaky.port)
+        yield environment, _names(environment, daemon.port, azurite.port)
+        daemon.wait_idle()
+
+
+def has_azurite():
+    """Installs it from its lock file if it is not there yet."""
+    if not Azurite.is_installed() and shutil.which("npm") and shutil.which("node"):
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+        subprocess.run(command, cwd=HERE.parent / "azurite", stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+    return Azurite.is_installed()
+
+
+def environment_of(run):
+    """What a program sees besides its own settings: no HTTP proxy in between."""
+    return {**os.environ, "NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost", **run}
