@@ -136,17 +136,19 @@ func (s *scenario) delegation() {
 	s.results["delegation_key"] = fault(err)
 	check(err)
 
-	one := account.NewContainerClient(s.prefix + "service-0")
+	one := account.NewContainerClient(s.prefix + "token")
+	must(one.Create(s.ctx, nil))
 	target := one.NewBlockBlobClient("delegated")
 	s.results["token_upload"] = facts(must(target.Upload(s.ctx, stream(pattern(mib, 1)), nil)))
 	large := &blockblob.UploadBufferOptions{}
 	s.results["token_upload_large"] = facts(must(one.NewBlockBlobClient("large").UploadBuffer(s.ctx, pattern(20*mib, 2), large)))
 	s.results["token_download_large"] = s.download(one.NewBlobClient("large"), nil)
 	values := sas.BlobSignatureValues{
-		ContainerName: s.prefix + "service-0", BlobName: "delegated", Permissions: readBlob.String(),
+		ContainerName: s.prefix + "token", BlobName: "delegated", Permissions: readBlob.String(),
 		StartTime: time.Now().Add(-time.Hour).UTC(), ExpiryTime: time.Now().Add(time.Hour).UTC(),
 	}
 	query := must(values.SignWithUserDelegation(key))
 	signed := must(blob.NewClientWithNoCredential(target.URL()+"?"+query.Encode(), &blob.ClientOptions{ClientOptions: base}))
-	s.results["delegated"] = s.download(signed, nil)
+	_, err = signed.GetProperties(s.ctx, nil)
+	s.results["delegated"] = fault(err) // an emulator may not know how this version signs
 }

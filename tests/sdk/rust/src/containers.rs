@@ -160,8 +160,9 @@ async fn delegation(account: &Account, results: &mut Results) -> Outcome {
     let key = service.get_user_delegation_key(info.try_into()?, None).await?.into_model()?;
     results.set("delegation_key", json!({"has_value": key.value.is_some(), "oid": key.signed_oid, "tid": key.signed_tid}));
 
-    let one = service.blob_container_client(&format!("{}service-0", account.prefix));
-    let target = one.blob_client("token");
+    let one = service.blob_container_client(&format!("{}token", account.prefix));
+    one.create(None).await?;
+    let target = one.blob_client("small");
     results.set("token_upload", uploaded(target.upload(content(pattern(MIB, 1)), None).await?));
     let whole = BlobClientUploadOptions { partition_size: std::num::NonZero::new(64 * MIB as u64), ..Default::default() };
     let large = one.blob_client("large");

@@ -38,13 +38,11 @@ type Steps = for<'a> fn(&'a Account, &'a mut Results) -> LocalBoxFuture<'a, Outc
 
 macro_rules! scenarios {
     ($($name:literal: $steps:path),+ $(,)?) => {
-        [$(($name, (|account, results| Box::pin($steps(account, results))) as Steps)),+]
+        vec![$(($name, (|account, results| Box::pin($steps(account, results))) as Steps)),+]
     };
 }
 
-const COUNT: usize = 16;
-
-fn all() -> [(&'static str, Steps); COUNT] {
+fn all() -> Vec<(&'static str, Steps)> {
     scenarios! {
         "containers": containers::containers,
         "block_blobs": blobs::block_blobs,
