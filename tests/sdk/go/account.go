@@ -16,15 +16,15 @@ import (
 
 // account is what the environment says of the account, and makes clients whose answers are recorded.
 type account struct {
-	endpoint, flaky, tls, caFile string
-	name, key, prefix            string
-	recorder                     recorder
+	endpoint, flaky, tls, caFile, token string
+	name, key, prefix                   string
+	recorder                            recorder
 }
 
 func accountFromEnvironment() (*account, error) {
 	a := &account{
 		endpoint: os.Getenv("SDK_ENDPOINT"), flaky: os.Getenv("SDK_FLAKY_ENDPOINT"),
-		tls: os.Getenv("SDK_TLS_ENDPOINT"), caFile: os.Getenv("SDK_CA_FILE"),
+		tls: os.Getenv("SDK_TLS_ENDPOINT"), caFile: os.Getenv("SDK_CA_FILE"), token: os.Getenv("SDK_TOKEN"),
 		name: os.Getenv("SDK_ACCOUNT"), key: os.Getenv("SDK_KEY"), prefix: os.Getenv("SDK_PREFIX"),
 	}
 	if a.endpoint == "" || a.name == "" || a.key == "" {

@@ -12,12 +12,12 @@ use azure_core::{
 use azure_storage_blob::{
     BlobClient, BlobClientOptions, BlobContainerClient, BlobContainerClientOptions, BlobServiceClient, BlobServiceClientOptions,
 };
-use std::{env, fs, sync::Arc};
+use std::{env, fmt, fs, sync::Arc};
 
 pub struct Account {
     pub endpoint: String,
     pub flaky: Option<String>,
-    tls: Option<(String, String)>,
+    tls: Option<((String, String), String)>,
     pub sas: String,
     pub prefix: String,
     pub recorder: Arc<Recorder>,
@@ -30,7 +30,7 @@ impl Account {
         Ok(Self {
             endpoint: needed("SDK_ENDPOINT")?,
             flaky: given("SDK_FLAKY_ENDPOINT"),
-            tls: given("SDK_TLS_ENDPOINT").zip(given("SDK_CA_FILE")),
+            tls: given("SDK_TLS_ENDPOINT").zip(given("SDK_CA_FILE")).zip(given("SDK_TOKEN")),
             sas: needed("SDK_SAS")?.trim_start_matches('?').to_owned(),
             prefix: needed("SDK_PREFIX")?,
             recorder: Arc::default(),
@@ -89,7 +89,7 @@ impl Account {
 
     /// A client with a token, over TLS, if there is such an endpoint.
     pub fn token_service(&self) -> Result<Option<BlobServiceClient>, Failure> {
-        let Some((endpoint, ca_file)) = &self.tls else {
+        let Some(((endpoint, ca_file), token)) = &self.tls else {
             return Ok(None);
         };
         let authority = reqwest::Certificate::from_pem(&fs::read(ca_file)?)?;
@@ -98,25 +98,22 @@ impl Account {
             client_options: ClientOptions { transport: Some(Transport::new(Arc::new(client))), ..self.client_options() },
             ..Default::default()
         };
-        Ok(Some(BlobServiceClient::new(Url::parse(endpoint)?, Some(Arc::new(FakeToken)), Some(options))?))
+        Ok(Some(BlobServiceClient::new(Url::parse(endpoint)?, Some(Arc::new(GivenToken(token.clone()))), Some(options))?))
     }
 }
 
-/// A token that nobody signed; an emulator looks at what it claims only.
-#[derive(Debug)]
-struct FakeToken;
+/// A credential that always has the same token.
+struct GivenToken(String);
+
+impl fmt::Debug for GivenToken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("GivenToken")
+    }
+}
 
 #[async_trait::async_trait]
-impl TokenCredential for FakeToken {
+impl TokenCredential for GivenToken {
     async fn get_token(&self, _: &[&str], _: Option<TokenRequestOptions<'_>>) -> azure_core::Result<AccessToken> {
-        let claims = concat!(
-            r#"{"aud":"https://storage.azure.com","iss":"https://sts.windows.net/ab1f708d-50f6-404c-a006-d71b2ac7a606/","#,
-            r#""iat":1700000000,"nbf":1700000000,"exp":4102444800,"oid":"11059fcc-5514-4800-b5f8-49808b9cfab6","#,
-            r#""tid":"ab1f708d-50f6-404c-a006-d71b2ac7a606"}"#
-        );
-        let parts = [r#"{"alg":"none","typ":"JWT"}"#, claims, "none"];
-        let token = parts.map(azure_core::base64::encode_url_safe).join(".");
-        let expires_on = OffsetDateTime::from_unix_timestamp(4102444800).expect("a date");
-        Ok(AccessToken::new(token, expires_on))
+        Ok(AccessToken::new(self.0.clone(), OffsetDateTime::now_utc() + Duration::hours(24)))
     }
 }
