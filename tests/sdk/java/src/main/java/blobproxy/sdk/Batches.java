@@ -32,10 +32,10 @@ final class Batches {
         }
         results.attempt("tiers", () -> statuses(ofAccount.setBlobsAccessTier(urls.subList(0, 4), AccessTier.COOL)));
         results.put("list", list(container));
-        results.attempt("one part fails", () -> mixed(ofAccount, container.getBlobContainerName()));
+        results.attempt("one part fails", () -> mixed(ofAccount, container));
         results.attempt("throws", () -> {
             BlobBatch batch = ofContainer.getBlobBatch();
-            batch.deleteBlob(container.getBlobContainerName(), "missing");
+            batch.deleteBlob(container.getBlobClient("missing").getBlobUrl());
             ofContainer.submitBatch(batch);
             return "no failure";
         });
@@ -59,10 +59,10 @@ final class Batches {
     }
 
     /** One part that deletes, one whose blob is missing. */
-    private static Map<String, Object> mixed(BlobBatchClient client, String container) {
+    private static Map<String, Object> mixed(BlobBatchClient client, BlobContainerClient container) {
         BlobBatch batch = client.getBlobBatch();
-        Response<Void> good = batch.deleteBlob(container, "one");
-        Response<Void> bad = batch.deleteBlob(container, "missing");
+        Response<Void> good = batch.deleteBlob(container.getBlobClient("one").getBlobUrl());
+        Response<Void> bad = batch.deleteBlob(container.getBlobClient("missing").getBlobUrl());
         Map<String, Object> seen = new LinkedHashMap<>();
         seen.put("batch", client.submitBatchWithResponse(batch, false, null, null).getStatusCode());
         seen.put("good", good.getStatusCode());
