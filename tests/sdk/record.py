@@ -9,7 +9,7 @@ HOP_BY_HOP = ("connection", "keep-alive", "transfer-encoding")
 
 # (what a text is searched for, what stands there instead), in this order.
 _TEXTS = [
-    (re.compile(r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "{uuid}"),
+    (re.compile(r"(?i)(?<![0-9a-f-])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?![0-9a-f-])"), "{uuid}"),
     (re.compile(r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d GMT\b"), "{date}"),
     (re.compile(r"\b\d{4}-\d\d-\d\d(?:T|%20| )\d\d(?::|%3[aA])\d\d(?::|%3[aA])\d\d(?:\.\d+)?(?:Z|\+00:00|%2[bB]00(?::|%3[aA])00)?"), "{time}"),
     (re.compile(r"\b0x[0-9A-F]{8,}\b"), "{etag}"),
@@ -57,6 +57,8 @@ class Normaliser:
     def response(self, response):
         """Hop-by-hop fields go; whether the body was chunked is kept beside the fields."""
         fields = {name.lower(): str(value) for name, value in response["headers"].items()}
+        if "comp=blocklist" in response["url"] and "content-md5" in fields:
+            fields["content-md5"] = "{md5}"  # of the request, in which the SDK's own block ids stand
         return {
             "method": response["method"],
             "url": self.text(response["url"]),

@@ -53,6 +53,10 @@ def what_changes_by_nature():
          [answer(url(2000, "/b?snapshot=2026-11-25T01:02:04.7654321Z"))])  # fmt: skip
     same("a SAS's signature and times", [answer(url(1000, "/b?sv=1&sig=a%2B&se=2026"))], [answer(url(2000, "/b?sv=1&sig=c&se=2027"))])
     same("block ids", [answer(url(1000, "/b?comp=block&blockid=YQ%3D%3D"))], [answer(url(2000, "/b?comp=block&blockid=Yg%3D%3D"))])
+    same("boundaries of batches", [answer(content_type="multipart/mixed; boundary=batchresponse_00000000-0000-0000-0000-00000000000a")],
+         [answer(url(), content_type="multipart/mixed; boundary=batchresponse_00000000-0000-0000-0000-00000000000b")])  # fmt: skip
+    same("the MD5 of a block list", [answer(url(1000, "/b?comp=blocklist"), content_md5="YQ==")],
+         [answer(url(2000, "/b?comp=blocklist"), content_md5="Yg==")])  # fmt: skip
     same("hop-by-hop fields", [answer(Connection="keep-alive", Keep_Alive="timeout=5")], [answer(url())])
     same("a length instead of chunks", [answer(Transfer_Encoding="chunked")], [answer(url(), Content_Length="7")])
     same("the order of parallel requests", [answer(url(1000, "/a")), answer(url(1000, "/b"))], [answer(url(2000, "/b")), answer(url(2000, "/a"))])
@@ -67,6 +71,7 @@ def what_must_be_seen():
             ["GET {endpoint}/box 200: date-x"])  # fmt: skip
     differs("another length", [answer(Content_Length="7")], [answer(url(), Content_Length="8")], ["GET {endpoint}/box 200: content-length"])
     differs("a length that is gone", [answer(Content_Length="7")], [answer(url())], ["GET {endpoint}/box 200: content-length"])
+    differs("another MD5", [answer(content_md5="YQ==")], [answer(url(), content_md5="Yg==")], ["GET {endpoint}/box 200: content-md5"])
     differs("another status", [answer(status=200)], [answer(url(), status=206)],
             ["GET {endpoint}/box 200: responses", "GET {endpoint}/box 206: responses"])  # fmt: skip
     differs("a request more", [answer()], [answer(url()), answer(url())], ["GET {endpoint}/box 200: responses"])
