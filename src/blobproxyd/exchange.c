@@ -279,7 +279,10 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
         }
         break;
     case VSP_STATUS_TIMEOUT:
-        exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS, "The host did not start the request in time.");
+        exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS, "The host did not answer the request in time.");
+        return;
+    case VSP_STATUS_NOT_READY:
+        exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS, "The host cannot reach its storage.");
         return;
     default:
         break;
