@@ -20,7 +20,9 @@ class Azurite:
         path = pathlib.Path(os.environ.get("AZURITE", ROOT / "tests/azurite/node_modules/.bin/azurite-blob"))
         return path if path.exists() and shutil.which("node") else None
 
-    def __init__(self):
+    def __init__(self, identity=None):
+        """With an identity (its .certificate and .key) it speaks HTTPS and takes tokens."""
+        self.arguments = ["--cert", identity.certificate, "--key", identity.key, "--oauth", "basic"] if identity else []
         self.port = free_port()
         self.directory = tempfile.mkdtemp(prefix="azurite-test-")
         self.process = None
@@ -37,7 +39,7 @@ class Azurite:
         command = ["node", self.program(), "--inMemoryPersistence", "--blobHost", "127.0.0.1", "--blobPort", str(self.port)]
         with open(os.path.join(self.directory, "log"), "wb") as log:
             self.process = subprocess.Popen(
-                [*map(str, command), "--skipApiVersionCheck", "--disableTelemetry", "--silent"],
+                [*map(str, command + self.arguments), "--skipApiVersionCheck", "--disableTelemetry", "--silent"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
             )  # fmt: skip
         try:

@@ -16,7 +16,8 @@ sys.path.insert(0, str(HERE.parent / "system"))
 
 from azurite import Azurite  # noqa: E402
 from forwarder import Forwarder  # noqa: E402
-from harness import Daemon  # noqa: E402
+from harness import Daemon, free_port  # noqa: E402
+from identity import Identity, token  # noqa: E402
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -33,6 +34,14 @@ def account_sas():
     return urllib.parse.urlencode(fields)
 
 
+def _tls(port, identity):
+    return {
+        "SDK_TLS_ENDPOINT": f"https://127.0.0.1:{port}/{ACCOUNT}",
+        "SDK_CA_FILE": str(identity.ca),
+        "SDK_TOKEN": token(),
+    }
+
+
 def _environment(port, flaky_port):
     return {
         "SDK_ENDPOINT": f"http://127.0.0.1:{port}/{ACCOUNT}",
@@ -46,7 +55,7 @@ def _environment(port, flaky_port):
 
 def _names(environment, *ports):
     """{what an answer may call the endpoint: the word for it}: the ports are those of all services behind it."""
-    names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}", f"http://{ACCOUNT}.blob.localhost": "{endpoint}"}
+    names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}", environment["SDK_TLS_ENDPOINT"]: "{tls}", f"http://{ACCOUNT}.blob.localhost": "{endpoint}"}
     for port in ports:
         names[f"http://127.0.0.1:{port}/{ACCOUNT}"] = "{endpoint}"
         names[f"http://{ACCOUNT}.blob.localhost:{port}"] = "{endpoint}"
@@ -61,15 +70,26 @@ def direct(change=None):
         target = ("127.0.0.1", azurite.port)
         port = stack.enter_context(Forwarder(target, change, is_flaky=False)).port if change else azurite.port
         flaky = stack.enter_context(Forwarder(target))
-        environment = _environment(port, flaky.port)
+        identity = stack.enter_context(Identity())
+        secure = stack.enter_context(Azurite(identity))
+        environment = {**_environment(port, flaky.port), **_tls(secure.port, identity)}
         yield environment, _names(environment, port, azurite.port)
+
+
+def _daemon(stack, backend, identity=None):
+    """A proxy before this Azurite; with an identity it speaks HTTPS, too, and the host behind it as well."""
+    if not identity:
+        return stack.enter_context(Daemon(backend=f"http://127.0.0.1:{backend.port}"))
+    config = f"[tls]\ncertificate = {identity.certificate}\nkey = {identity.key}\n"
+    arguments = ["--listen-tls", f"127.0.0.1:{free_port()}"]
+    return stack.enter_context(Daemon(config, arguments, backend=f"https://127.0.0.1:{backend.port}", backend_ca=identity.ca))
 
 
 @contextlib.contextmanager
 def proxied():
     with contextlib.ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
-        daemon = stack.enter_context(Daemon(backend=f"http://127.0.0.1:{azurite.port}"))
+        daemon = _daemon(stack, azurite)
         flaky = stack.enter_context(Forwarder(daemon.address))
         environment = _environment(daemon.port, flaky.port)
         yield environment, _names(environment, daemon.port, azurite.port)

@@ -6,6 +6,7 @@ import {
   AccountSASPermissions,
   AccountSASResourceTypes,
   AccountSASServices,
+  AnonymousCredential,
   BlobClient,
   BlobSASPermissions,
   BlobServiceClient,
@@ -92,8 +93,16 @@ async function delegationKey(run) {
   const token = { getToken: async () => ({ token: process.env.SDK_TOKEN, expiresOnTimestamp: in_(1).getTime() }) };
   const tlsOptions = { ca: readFileSync(caFile) };
   const client = new BlobServiceClient(tlsEndpoint, run.pipeline(token, { tlsOptions }));
-  const key = await client.getUserDelegationKey(in_(0), in_(1));
+  const key = await client.getUserDelegationKey(in_(-1), in_(1));
   run.results.delegation_key = { signedService: key.signedService, hasValue: key.value.length > 0 };
+  const container = client.getContainerClient(`${run.containerName}-tls`);
+  await container.create();
+  const blob = container.getBlockBlobClient("a token's");
+  await run.keep("delegatedwrite", blob.upload("written with a token", 20));
+  const values = { containerName: container.containerName, blobName: blob.name, permissions: BlobSASPermissions.parse("r") };
+  const delegated = generateBlobSASQueryParameters({ ...values, startsOn: in_(-1), expiresOn: in_(1) }, key, account).toString();
+  const pipeline = run.pipeline(new AnonymousCredential(), { tlsOptions });
+  run.results.delegation_sas = hash(await new BlobClient(`${blob.url}?${delegated}`, pipeline).downloadToBuffer());
 }
 
 export async function service(run) {
