@@ -8,7 +8,7 @@ usage: run.py [--direct] [--self-test] [--scenario NAME]... [--keep DIRECTORY] [
   --scenario NAME  only this one
   --keep DIRECTORY the programs' output and the normal forms are left there
 
-BLOBPROXY_BUILD  where the programs were built; AZURITE  the azurite-blob script, if not that of tests/azurite
+BLOBPROXY_BUILD  where the programs were built
 """
 
 import argparse
@@ -96,9 +96,9 @@ class Program:
             (base / f"{self.language}-{label}.json").write_text(text)
 
 
-def differences(program, second, label):
+def differences(program, second, label, with_tls=True):
     """(scenarios, [(scenario, what, direct, proxied)])"""
-    one, complaints = program.run(services.direct(), "direct")
+    one, complaints = program.run(services.direct(with_tls=with_tls), "direct")
     other, more = program.run(second, label)
     found = [("program", "end", text, compare.ABSENT) for text in complaints]
     found += [("program", "end", compare.ABSENT, text) for text in more]
@@ -137,7 +137,7 @@ def check(language, options):
     if options.self_test:
         return self_test(program)
     second = (services.direct(), "direct-again") if options.direct else (services.proxied(), "proxied")
-    count, found = differences(program, *second)
+    count, found = differences(program, *second, with_tls=options.direct)
     print_table(language, found)
     return count, found
 

@@ -60,6 +60,8 @@ def what_changes_by_nature():
     same("hop-by-hop fields", [answer(Connection="keep-alive", Keep_Alive="timeout=5")], [answer(url())])
     same("a length instead of chunks", [answer(Transfer_Encoding="chunked")], [answer(url(), Content_Length="7")])
     same("the order of parallel requests", [answer(url(1000, "/a")), answer(url(1000, "/b"))], [answer(url(2000, "/b")), answer(url(2000, "/a"))])
+    same("which of two answers came in chunks", [answer(Transfer_Encoding="chunked", x="1"), answer(Content_Length="5", x="2")],
+         [answer(url(), Content_Length="9", x="1"), answer(url(), Transfer_Encoding="chunked", x="2")])  # fmt: skip
 
 
 def what_must_be_seen():

@@ -8,15 +8,18 @@ import hashlib
 import hmac
 import os
 import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
 import sys
 import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 
-from azurite import Azurite  # noqa: E402
 from forwarder import Forwarder  # noqa: E402
-from harness import Daemon, free_port  # noqa: E402
+from harness import Azurite, Daemon, free_port  # noqa: E402
 from identity import Identity, token  # noqa: E402
 
 ACCOUNT = "devstoreaccount1"
@@ -32,6 +35,23 @@ def account_sas():
     text = "\n".join([ACCOUNT, *(fields.get(name, "") for name in names), ""])
     fields["sig"] = base64.b64encode(hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()).decode()
     return urllib.parse.urlencode(fields)
+
+
+class SecureAzurite(Azurite):
+    """It speaks HTTPS and takes tokens."""
+
+    def __init__(self, identity):
+        self._context = ssl.create_default_context(cafile=identity.ca)
+        super().__init__(arguments=["--cert", identity.certificate, "--key", identity.key, "--oauth", "basic"])
+
+    def answers(self):
+        assert self.is_running(), f"azurite ended: {self.output()[-2000:]}"
+        try:
+            with socket.create_connection(self.address) as plain:
+                self._context.wrap_socket(plain, server_hostname="127.0.0.1").close()
+        except OSError:
+            return False
+        return True
 
 
 def _tls(port, identity):
@@ -55,7 +75,9 @@ def _environment(port, flaky_port):
 
 def _names(environment, *ports):
     """{what an answer may call the endpoint: the word for it}: the ports are those of all services behind it."""
-    names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}", environment["SDK_TLS_ENDPOINT"]: "{tls}", f"http://{ACCOUNT}.blob.localhost": "{endpoint}"}
+    names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}", f"http://{ACCOUNT}.blob.localhost": "{endpoint}"}
+    if "SDK_TLS_ENDPOINT" in environment:
+        names[environment["SDK_TLS_ENDPOINT"]] = "{tls}"
     for port in ports:
         names[f"http://127.0.0.1:{port}/{ACCOUNT}"] = "{endpoint}"
         names[f"http://{ACCOUNT}.blob.localhost:{port}"] = "{endpoint}"
@@ -63,33 +85,25 @@ def _names(environment, *ports):
 
 
 @contextlib.contextmanager
-def direct(change=None):
+def direct(change=None, with_tls=True):
     """(environment, names of the endpoint); with change() everything goes through a forwarder that changes the answers' heads."""
     with contextlib.ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
         target = ("127.0.0.1", azurite.port)
         port = stack.enter_context(Forwarder(target, change, is_flaky=False)).port if change else azurite.port
         flaky = stack.enter_context(Forwarder(target))
-        identity = stack.enter_context(Identity())
-        secure = stack.enter_context(Azurite(identity))
-        environment = {**_environment(port, flaky.port), **_tls(secure.port, identity)}
+        environment = _environment(port, flaky.port)
+        if with_tls:
+            identity = stack.enter_context(Identity())
+            environment.update(_tls(stack.enter_context(SecureAzurite(identity)).port, identity))
         yield environment, _names(environment, port, azurite.port)
-
-
-def _daemon(stack, backend, identity=None):
-    """A proxy before this Azurite; with an identity it speaks HTTPS, too, and the host behind it as well."""
-    if not identity:
-        return stack.enter_context(Daemon(backend=f"http://127.0.0.1:{backend.port}"))
-    config = f"[tls]\ncertificate = {identity.certificate}\nkey = {identity.key}\n"
-    arguments = ["--listen-tls", f"127.0.0.1:{free_port()}"]
-    return stack.enter_context(Daemon(config, arguments, backend=f"https://127.0.0.1:{backend.port}", backend_ca=identity.ca))
 
 
 @contextlib.contextmanager
 def proxied():
     with contextlib.ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
-        daemon = _daemon(stack, azurite)
+        daemon = stack.enter_context(Daemon(backend=azurite.url))
         flaky = stack.enter_context(Forwarder(daemon.address))
         environment = _environment(daemon.port, flaky.port)
         yield environment, _names(environment, daemon.port, azurite.port)
@@ -97,7 +111,11 @@ def proxied():
 
 
 def has_azurite():
-    return Azurite.program() is not None
+    """Installs it from its lock file if it is not there yet."""
+    if not Azurite.is_installed() and shutil.which("npm") and shutil.which("node"):
+        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"]
+        subprocess.run(command, cwd=HERE.parent / "azurite", stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False)
+    return Azurite.is_installed()
 
 
 def environment_of(run):

@@ -60,6 +60,11 @@ final class Service {
         return optional("SDK_CA_FILE");
     }
 
+    /** A bearer token that the TLS endpoint takes. */
+    String token() {
+        return required("SDK_TOKEN");
+    }
+
     StorageSharedKeyCredential credential() {
         return new StorageSharedKeyCredential(required("SDK_ACCOUNT"), required("SDK_KEY"));
     }
