@@ -35,6 +35,8 @@ def clients():
         ("Python SDK", [PYTHON, HERE / "python/scenario.py"] if has_python else None, "the azure-storage-blob package is missing"),
         ("curl", [HERE / "curl/scenario.sh"], ""),
         ("rclone", [HERE / "rclone/scenario.sh"], ""),
+        ("restic", [HERE / "restic/scenario.sh"], ""),
+        ("GDAL", [HERE / "gdal/scenario.sh"], ""),
     ]
 
 
