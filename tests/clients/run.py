@@ -80,10 +80,11 @@ def port():
     return 10000
 
 
-def main():
+def run_all(rows):
+    """Runs each of clients() in each of the ways, and prints the summary; returns the exit status."""
     totals = [0, 0, 0]
     with Daemon(port=port()) as daemon:
-        for client, command, reason in clients():
+        for client, command, reason in rows:
             for way, environment in ways(daemon):
                 print(f"## {client}, {way}", flush=True)
                 if command:
@@ -104,4 +105,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_all(clients()))
