@@ -286,6 +286,7 @@ enum azure_error service_set_blob_tier(struct call *call)
     CLEANUP(store_blob_done) struct store_blob changed = no_blob;
     enum azure_error error = condition_parse(&change.condition, call, CONDITION_WRITE);
 
+    condition_waive_lease(&change.condition);
     if (error == AZURE_OK)
         error = fields_tier(call, &change.tier);
     if (error == AZURE_OK && !change.tier)
@@ -345,6 +346,7 @@ enum azure_error service_snapshot_blob(struct call *call)
     char time_text[CLOCK_ISO_BYTES];
     enum azure_error error = condition_parse(&condition, call, CONDITION_WRITE);
 
+    condition_waive_lease(&condition);
     if (error == AZURE_OK)
         error = fields_metadata(call, &metadata);
     if (error == AZURE_OK)

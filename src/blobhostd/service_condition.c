@@ -38,22 +38,45 @@ static enum azure_error parse_date(struct call *call, const char *name, bool *re
     return AZURE_OK;
 }
 
+static enum azure_error parse_lease(struct condition *condition, const char *name)
+{
+    struct slice value;
+
+    condition->has_lease = call_field(condition->call, name, &value);
+    if (condition->has_lease && !lease_id_parse(value, condition->lease_id))
+        return call_refuse(condition->call, AZURE_InvalidHeaderValue, "%s is not a GUID.", name);
+    return AZURE_OK;
+}
+
 enum azure_error condition_parse(struct condition *condition, struct call *call, enum condition_side side)
 {
     const struct names *names = side == CONDITION_SOURCE ? &source_names : &own_names;
     enum azure_error error;
 
-    *condition = (struct condition){.call = call, .side = side};
+    *condition =
+        (struct condition){.call = call, .side = side, .must_have_lease = side != CONDITION_READ && side != CONDITION_SOURCE};
     if (head_find(call->head, names->tags))
         return call_refuse(call, AZURE_NotImplemented, "The embedded store evaluates no %s; blobhostd --backend URL does.",
                            names->tags);
     (void)call_field(call, names->match, &condition->match);
     (void)call_field(call, names->none_match, &condition->none_match);
-    condition->has_lease = head_value(call->head, names->lease).len > 0;
+    error = parse_lease(condition, names->lease);
+    if (error)
+        return error;
     error = parse_date(call, names->modified_since, &condition->has_modified_since, &condition->modified_since_us);
     if (error)
         return error;
     return parse_date(call, names->unmodified_since, &condition->has_unmodified_since, &condition->unmodified_since_us);
+}
+
+void condition_waive_lease(struct condition *condition)
+{
+    condition->must_have_lease = false;
+}
+
+void condition_ignore_lease(struct condition *condition)
+{
+    condition->has_lease = condition->must_have_lease = false;
 }
 
 static bool is_blank(char c)
@@ -149,9 +172,25 @@ static enum azure_error judge(const struct condition *condition, const struct st
     return AZURE_OK;
 }
 
+/* The lease is NULL when there is nothing that could have one. */
+static enum lease_verdict judge_lease(const struct condition *condition, const struct lease *lease)
+{
+    const char *id = condition->has_lease ? condition->lease_id : NULL;
+
+    if (!lease)
+        return id ? LEASE_IS_NONE : LEASE_FITS;
+    return lease_judge(lease, condition->call->now_us, id, condition->must_have_lease);
+}
+
 enum azure_error condition_check_blob(const struct condition *condition, const struct store_blob *blob)
 {
+    static const enum azure_error lease_errors[] = {[LEASE_FITS] = AZURE_OK,
+                                                    [LEASE_IS_MISSING] = AZURE_LeaseIdMissing,
+                                                    [LEASE_IS_OTHER] = AZURE_LeaseIdMismatchWithBlobOperation,
+                                                    [LEASE_IS_LOST] = AZURE_LeaseLost,
+                                                    [LEASE_IS_NONE] = AZURE_LeaseNotPresentWithBlobOperation};
     struct state state = {.exists = blob != NULL};
+    enum azure_error error;
 
     if (blob) {
         state.etag = blob->etag;
@@ -162,17 +201,22 @@ enum azure_error condition_check_blob(const struct condition *condition, const s
             condition->call->seen_bytes = blob->length;
         }
     }
-    if (condition->has_lease)
-        return AZURE_LeaseNotPresentWithBlobOperation;
-    return judge(condition, &state);
+    error = lease_errors[judge_lease(condition, blob ? &blob->lease : NULL)];
+    return error ? error : judge(condition, &state);
 }
 
 enum azure_error condition_check_container(const struct condition *condition, const struct store_container *container)
 {
+    static const enum azure_error lease_errors[] = {[LEASE_FITS] = AZURE_OK,
+                                                    [LEASE_IS_MISSING] = AZURE_LeaseIdMissing,
+                                                    [LEASE_IS_OTHER] = AZURE_LeaseIdMismatchWithContainerOperation,
+                                                    [LEASE_IS_LOST] = AZURE_LeaseLost,
+                                                    [LEASE_IS_NONE] = AZURE_LeaseNotPresentWithContainerOperation};
     struct state state = {.exists = container != NULL};
+    enum azure_error error = lease_errors[judge_lease(condition, container ? &container->lease : NULL)];
 
-    if (condition->has_lease)
-        return AZURE_LeaseNotPresentWithContainerOperation;
+    if (error)
+        return error;
     if (container) {
         state.etag = container->etag;
         state.modified_us = container->modified_us;

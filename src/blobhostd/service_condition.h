@@ -20,11 +20,19 @@ struct condition {
     struct slice match, none_match; /* bytes NULL: absent */
     bool has_modified_since, has_unmodified_since;
     int64_t modified_since_us, unmodified_since_us;
-    bool has_lease;
+    bool has_lease;       /* the request names one */
+    bool must_have_lease; /* when there is an active one */
+    char lease_id[LEASE_ID_BYTES];
 };
 
-/* InvalidHeaderValue: a date that cannot be read. NotImplemented: x-ms-if-tags. */
+/* InvalidHeaderValue: a date or a lease id that cannot be read. NotImplemented: x-ms-if-tags. */
 enum azure_error condition_parse(struct condition *condition, struct call *call, enum condition_side side);
+
+/* For operations that a lease does not keep from being done without it; an id that is given must still be the right one. */
+void condition_waive_lease(struct condition *condition);
+
+/* For those to which the id means something else. */
+void condition_ignore_lease(struct condition *condition);
 
 /* blob, container: NULL when there is none. */
 enum azure_error condition_check_blob(const struct condition *condition, const struct store_blob *blob);

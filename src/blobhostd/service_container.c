@@ -3,6 +3,7 @@
 #include "service_answer.h"
 #include "service_condition.h"
 #include "service_fields.h"
+#include "service_lease.h"
 #include "service_operations.h"
 
 #include <string.h>
@@ -66,8 +67,8 @@ enum azure_error service_get_container(struct call *call)
     answer_begin(call, 200);
     answer_version(call, container.etag, container.modified_us);
     if (call->operation == OPERATION_GetContainerProperties) {
-        answer_line(call, "x-ms-lease-status: unlocked\r\nx-ms-lease-state: available\r\n"
-                          "x-ms-has-immutability-policy: false\r\nx-ms-has-legal-hold: false\r\n"
+        answer_lease(call, &container.lease);
+        answer_line(call, "x-ms-has-immutability-policy: false\r\nx-ms-has-legal-hold: false\r\n"
                           "x-ms-immutable-storage-with-versioning-enabled: false\r\n"
                           "x-ms-default-encryption-scope: $account-encryption-key\r\n"
                           "x-ms-deny-encryption-scope-override: false\r\n");
@@ -122,10 +123,11 @@ enum azure_error service_set_container_metadata(struct call *call)
     struct metadata_update update = {.metadata = {NULL, 0}};
     enum azure_error error = condition_parse(&update.condition, call, CONDITION_WRITE);
 
+    condition_waive_lease(&update.condition);
     if (error == AZURE_OK)
         error = fields_metadata(call, &update.metadata);
     if (error == AZURE_OK)
-        error = store_update_container(call->store, &call->name, metadata_update, &update, &changed);
+        error = store_update_container(call->store, &call->name, true, metadata_update, &update, &changed);
     pairs_free(&update.metadata);
     if (error)
         return error;

@@ -5,6 +5,7 @@
 #include "../lib/sign/sas.h"
 #include "service_answer.h"
 #include "service_digest.h"
+#include "service_lease.h"
 
 #include <string.h>
 #include <strings.h>
@@ -312,7 +313,7 @@ void answer_blob_fields(struct call *call, const struct store_blob *blob)
     answer_date(call, "x-ms-creation-time", blob->created_us);
     answer_line(call, "Accept-Ranges: bytes\r\nx-ms-server-encrypted: true\r\n");
     if (!call->name.snapshot)
-        answer_line(call, "x-ms-lease-status: unlocked\r\nx-ms-lease-state: available\r\n");
+        answer_lease(call, &blob->lease);
     answer_type_fields(call, blob);
     answer_contents(call, blob);
     answer_metadata(call, &blob->metadata);

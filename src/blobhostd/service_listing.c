@@ -4,6 +4,7 @@
 #include "service_condition.h"
 #include "service_digest.h"
 #include "service_fields.h"
+#include "service_lease.h"
 #include "service_list.h"
 #include "service_operations.h"
 
@@ -36,7 +37,7 @@ static bool container_visit(void *arg, const char *name, const struct store_cont
     (void)buf_puts(&list->xml, "<Properties>");
     list_put_date(list, "Last-Modified", container->modified_us);
     put_container_etag(list, container->etag);
-    (void)buf_puts(&list->xml, "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>");
+    list_put_lease(list, &container->lease);
     if (container->public_access)
         list_put(list, "PublicAccess", container->public_access == 'c' ? "container" : "blob");
     (void)buf_puts(&list->xml, "<DefaultEncryptionScope>$account-encryption-key</DefaultEncryptionScope>"
@@ -116,7 +117,7 @@ static void put_properties(struct list *list, const char *snapshot, const struct
     list_put(list, "Cache-Control", blob->cache_control);
     put_type_properties(list, blob);
     if (!snapshot)
-        (void)buf_puts(&list->xml, "<LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>");
+        list_put_lease(list, &blob->lease);
     put_copy(list, blob);
     (void)buf_puts(&list->xml, "<ServerEncrypted>true</ServerEncrypted></Properties>");
 }

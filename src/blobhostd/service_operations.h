@@ -13,6 +13,9 @@ enum azure_error service_get_container_acl(struct call *call);
 enum azure_error service_set_container_metadata(struct call *call);
 enum azure_error service_delete_container(struct call *call);
 
+enum azure_error service_lease_blob(struct call *call);
+enum azure_error service_lease_container(struct call *call);
+
 enum azure_error service_list_containers(struct call *call);
 enum azure_error service_list_blobs(struct call *call);
 

@@ -9,6 +9,7 @@
 #include "../lib/azure/error.h"
 #include "../lib/cleanup.h"
 #include "../lib/err.h"
+#include "lease.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,6 +42,7 @@ struct store_container {
     uint64_t etag;
     int64_t modified_us; /* wall clock, whole seconds matter to clients */
     char public_access;  /* 0 private, 'b' blob, 'c' container */
+    struct lease lease;
     struct store_pairs metadata;
 };
 
@@ -66,6 +68,7 @@ struct store_blob {
     char *copy_id, *copy_source;
     int64_t copy_completed_us;
     bool is_uncommitted; /* listing only: blocks exist, nothing committed */
+    struct lease lease;  /* of the name: it outlives a replacement; snapshots have none */
 };
 void store_container_done(struct store_container *container);
 void store_blob_done(struct store_blob *blob); /* leaves it zeroed */
@@ -89,8 +92,9 @@ struct store_check {
 enum azure_error store_create_container(struct store *store, const struct store_name *name,
                                         const struct store_container *properties, struct store_container *ret_container);
 enum azure_error store_get_container(struct store *store, const struct store_name *name, struct store_container *ret_container);
-/* update changes metadata or public_access of *container (replacing owned memory); the store sets etag and modified_us. */
-enum azure_error store_update_container(struct store *store, const struct store_name *name,
+/* update changes metadata, public_access or lease of *container (replacing owned memory). changes_etag false leaves etag and
+ * modified_us alone. */
+enum azure_error store_update_container(struct store *store, const struct store_name *name, bool changes_etag,
                                         enum azure_error (*update)(void *arg, struct store_container *container), void *arg,
                                         struct store_container *ret_container);
 enum azure_error store_delete_container(struct store *store, const struct store_name *name, const struct store_check *check);
@@ -110,8 +114,9 @@ int store_reader_read(struct store_reader *reader, uint64_t offset, uint64_t len
                       int iov_count) MUST_CHECK;
 struct store_reader *store_reader_close(struct store_reader *reader); /* NULL is fine; returns NULL */
 
-/* Creates or replaces. Takes type, strings, metadata, tags, tier, md5, length (page blobs: the size) from properties. The body is
- * block blob content; append and page blobs are made empty. Uncommitted blocks of the name are dropped. */
+/* Creates or replaces; a lease stays. Takes type, strings, metadata, tags, tier, md5, length (page blobs: the size) from
+ * properties. The body is block blob content; append and page blobs are made empty. Uncommitted blocks of the name are dropped.
+ */
 enum azure_error store_put_blob(struct store *store, const struct store_name *name, const struct store_blob *properties,
                                 const struct iovec *body, int body_iov_count, uint64_t body_bytes,
                                 const struct store_check *check, struct store_blob *ret_blob);

@@ -13,7 +13,8 @@ struct container_head {
     uint64_t etag;
     int64_t modified_us;
     char public_access;
-    char reserved[7];
+    uint8_t has_lease; /* a struct lease comes next, then the metadata */
+    char reserved[6];
 };
 
 struct container_key {
@@ -38,25 +39,34 @@ static int container_decode(const MDB_val *value, uint64_t *ret_id, struct store
     if (value->mv_size < sizeof(head))
         return MDB_CORRUPTED;
     memcpy(&head, value->mv_data, sizeof(head));
+    char *from = (char *)value->mv_data + sizeof(head);
+    size_t left = value->mv_size - sizeof(head), lease_bytes = head.has_lease ? sizeof(struct lease) : 0;
+    if (left < lease_bytes)
+        return MDB_CORRUPTED;
     *ret_id = head.id;
     *ret_container = (struct store_container){.etag = head.etag,
                                               .modified_us = head.modified_us,
                                               .public_access = head.public_access,
-                                              .metadata = {(char *)value->mv_data + sizeof(head), value->mv_size - sizeof(head)}};
+                                              .metadata = {from + lease_bytes, left - lease_bytes}};
+    if (lease_bytes)
+        memcpy(&ret_container->lease, from, lease_bytes);
     return 0;
 }
 
 static enum azure_error container_put(struct store_write *write, const struct container_key *key, uint64_t id,
                                       const struct store_container *container)
 {
-    struct container_head head = {id, container->etag, container->modified_us, container->public_access, {0}};
-    size_t len = sizeof(head) + container->metadata.len;
+    size_t lease_bytes = container->lease.kept != LEASE_AVAILABLE ? sizeof(container->lease) : 0;
+    struct container_head head = {id, container->etag, container->modified_us, container->public_access, lease_bytes > 0, {0}};
+    size_t len = sizeof(head) + lease_bytes + container->metadata.len;
     char *row CLEANUP(cleanup_free) = malloc(len);
     if (!row)
         return store_failed("make the row of a container", -ENOMEM);
     memcpy(row, &head, sizeof(head));
+    if (lease_bytes)
+        memcpy(row + sizeof(head), &container->lease, lease_bytes);
     if (container->metadata.len)
-        memcpy(row + sizeof(head), container->metadata.bytes, container->metadata.len);
+        memcpy(row + sizeof(head) + lease_bytes, container->metadata.bytes, container->metadata.len);
     return store_row_put(write, STORE_DB_CONTAINERS, key->bytes, key->len, row, len);
 }
 
@@ -93,12 +103,10 @@ static enum azure_error container_own(const struct store_container *borrowed, st
     return AZURE_OK;
 }
 
-/* Stamps and writes the container, commits, and hands it to ret_container (may be NULL). */
+/* Writes the container, commits, and hands it to ret_container (may be NULL). */
 static enum azure_error container_commit(struct store_write *write, const struct container_key *key, uint64_t id,
                                          struct store_container *container, struct store_container *ret_container)
 {
-    container->etag = write->etag;
-    container->modified_us = write->now_us;
     enum azure_error error = container_put(write, key, id, container);
     if (!error)
         error = store_write_commit(write);
@@ -107,6 +115,12 @@ static enum azure_error container_commit(struct store_write *write, const struct
         *container = (struct store_container){0};
     }
     return error;
+}
+
+static void container_stamp(const struct store_write *write, struct store_container *container)
+{
+    container->etag = write->etag;
+    container->modified_us = write->now_us;
 }
 
 enum azure_error store_create_container(struct store *store, const struct store_name *name,
@@ -126,6 +140,7 @@ enum azure_error store_create_container(struct store *store, const struct store_
     int r = store_row_get(store, write.txn, STORE_DB_CONTAINERS, key.bytes, key.len, &value);
     if (r != MDB_NOTFOUND)
         return r ? store_failed("find a container", r) : AZURE_ContainerAlreadyExists;
+    container_stamp(&write, &container);
     return container_commit(&write, &key, store_new_id(store), &container, ret_container);
 }
 
@@ -143,7 +158,7 @@ enum azure_error store_get_container(struct store *store, const struct store_nam
     return error ? error : container_own(&borrowed, ret_container);
 }
 
-enum azure_error store_update_container(struct store *store, const struct store_name *name,
+enum azure_error store_update_container(struct store *store, const struct store_name *name, bool changes_etag,
                                         enum azure_error (*update)(void *arg, struct store_container *container), void *arg,
                                         struct store_container *ret_container)
 {
@@ -160,6 +175,8 @@ enum azure_error store_update_container(struct store *store, const struct store_
         error = container_own(&borrowed, &container);
     if (!error)
         error = update(arg, &container);
+    if (changes_etag)
+        container_stamp(&write, &container);
     return error ? error : container_commit(&write, &key, id, &container, ret_container);
 }
 

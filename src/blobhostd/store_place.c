@@ -75,6 +75,8 @@ enum azure_error store_place_write(struct store_write *write, struct store_place
         return entry->name_id ? store_name_delete(write, place->container_id, place->name, place->name_len) : AZURE_OK;
     if (!entry->name_id)
         entry->name_id = store_new_id(write->store);
+    if (entry->base.blob.etag == write->etag) /* it is being written to */
+        lease_settle(&entry->base.blob.lease, write->now_us);
     struct store_row row CLEANUP(store_row_done) = {0};
     int r = store_entry_encode(entry, &row);
     if (r)
@@ -87,10 +89,12 @@ enum azure_error store_place_replace(struct store_write *write, struct store_pla
 {
     struct store_entry *entry = &place->entry;
     *ret_old = (struct store_replaced){entry->base.content, entry->uncommitted_count};
+    struct lease lease = entry->has_blob ? entry->base.blob.lease : (struct lease){.kept = LEASE_AVAILABLE};
     entry->has_blob = true;
     entry->uncommitted_count = 0;
     entry->block_id_bytes = 0;
     entry->base = *version;
+    entry->base.blob.lease = lease;
     entry->base.blob.etag = write->etag;
     entry->base.blob.modified_us = write->now_us;
     entry->base.blob.is_uncommitted = false;

@@ -34,7 +34,8 @@ struct entry_head {
     uint32_t uncommitted_count;
     uint8_t block_id_bytes;
     uint8_t has_blob;
-    uint8_t reserved[6];
+    uint8_t has_lease; /* a struct lease comes next */
+    uint8_t reserved[5];
 };
 
 /* The order of the strings in a row. */
@@ -107,17 +108,20 @@ int store_version_encode(const struct store_version *version, struct store_row *
 
 int store_entry_encode(const struct store_entry *entry, struct store_row *ret_row)
 {
-    struct entry_head head = {entry->name_id,        entry->snapshot_count, entry->uncommitted_count,
-                              entry->block_id_bytes, entry->has_blob,       {0}};
+    const struct lease *lease = &entry->base.blob.lease;
+    bool has_lease = entry->has_blob && lease->kept != LEASE_AVAILABLE;
+    struct entry_head head = {
+        entry->name_id, entry->snapshot_count, entry->uncommitted_count, entry->block_id_bytes, entry->has_blob, has_lease, {0}};
+    size_t lease_bytes = has_lease ? sizeof(*lease) : 0;
     struct store_row row = {NULL, sizeof(head)};
     if (entry->has_blob) {
-        int r = version_encode(&entry->base, sizeof(head), &row);
+        int r = version_encode(&entry->base, sizeof(head) + lease_bytes, &row);
         if (r)
             return r;
     } else if (!(row.bytes = malloc(sizeof(head)))) {
         return -ENOMEM;
     }
-    memcpy(row.bytes, &head, sizeof(head));
+    (void)put_bytes(put_bytes(row.bytes, &head, sizeof(head)), lease, lease_bytes);
     *ret_row = row;
     return 0;
 }
@@ -195,7 +199,15 @@ int store_entry_decode(const void *bytes, size_t len, struct store_entry *ret_en
                                       .has_blob = head.has_blob};
     if (!head.has_blob)
         return 0;
-    return store_version_decode((const char *)bytes + sizeof(head), len - sizeof(head), &ret_entry->base);
+    size_t lease_bytes = head.has_lease ? sizeof(struct lease) : 0;
+    const char *from = (const char *)bytes + sizeof(head);
+    len -= sizeof(head);
+    if (len < lease_bytes)
+        return -EBADMSG;
+    int r = store_version_decode(from + lease_bytes, len - lease_bytes, &ret_entry->base);
+    if (!r && lease_bytes)
+        memcpy(&ret_entry->base.blob.lease, from, lease_bytes);
+    return r;
 }
 
 int store_pairs_own(const struct store_pairs *borrowed, struct store_pairs *ret_pairs)

@@ -93,9 +93,9 @@ Test(service, client_request_id_above_1_kib_and_odd_version_are_not_echoed)
 Test(service, unsupported_operation_names_its_title_and_the_way_out)
 {
     make_container();
-    ask("PUT", "/box/b?comp=lease", "x-ms-lease-action: acquire\r\n");
+    ask("PUT", "/box/b?comp=legalhold", "x-ms-legal-hold: true\r\n");
     EXPECT(501, "NotImplemented");
-    cr_expect_not_null(strstr(body(), "Lease Blob is not in the embedded store; blobhostd --backend URL carries it."), "%s",
+    cr_expect_not_null(strstr(body(), "Set Blob Legal Hold is not in the embedded store; blobhostd --backend URL carries it."), "%s",
                        body());
 }
 

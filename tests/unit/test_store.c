@@ -84,7 +84,7 @@ Test(store, an_updated_container_has_a_new_etag)
     struct store_container before, after;
     enum azure_error answer = AZURE_OK;
     cr_assert_eq(store_get_container(store, &container, &before), AZURE_OK);
-    cr_assert_eq(store_update_container(store, &container, make_public, &answer, &after), AZURE_OK);
+    cr_assert_eq(store_update_container(store, &container, true, make_public, &answer, &after), AZURE_OK);
     cr_assert_eq(after.public_access, 'c');
     cr_assert_gt(after.etag, before.etag);
 }
@@ -93,7 +93,7 @@ Test(store, a_refused_update_of_a_container_changes_nothing)
 {
     struct store_container after;
     enum azure_error answer = AZURE_ConditionNotMet;
-    cr_assert_eq(store_update_container(store, &container, make_public, &answer, &after), AZURE_ConditionNotMet);
+    cr_assert_eq(store_update_container(store, &container, true, make_public, &answer, &after), AZURE_ConditionNotMet);
     cr_assert_eq(store_get_container(store, &container, &after), AZURE_OK);
     cr_assert_eq(after.public_access, 0);
 }
