@@ -109,8 +109,7 @@ static int check_sas(struct exchange *x)
     const char *suffix = x->env->conf->channel_suffix, *local = ".localhost";
     size_t len = strlen(suffix), local_len = strlen(local);
     bool is_host_local = len > local_len && strcmp(suffix + len - local_len, local) == 0;
-    bool is_protected =
-        x->peer.kind != PEER_TCP || (x->peer.is_loopback && x->env->conf->listen_sas_https_over_loopback);
+    bool is_protected = x->peer.kind != PEER_TCP || (x->peer.is_loopback && x->env->conf->listen_sas_https_over_loopback);
 
     switch (sas_judge_way(x->target.query, is_protected, is_host_local)) {
     case SAS_PROTOCOL:

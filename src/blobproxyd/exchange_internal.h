@@ -106,9 +106,11 @@ int exchange_allow_account(struct exchange *x, const char *account) MUST_CHECK;
 /* Rewrites fields whose URL names this proxy (x-ms-copy-source). 0 or -EACCES after a refusal. */
 int exchange_rewrite_urls(struct exchange *x) MUST_CHECK;
 
-/* Rewrites the body of a path-style batch, complete in x->slot, once. 0 or -EBADMSG after a refusal. */
-int exchange_rewrite_body(struct exchange *x) MUST_CHECK;
+/* A batch whose body must be complete before it can go on, because it is rewritten. */
 bool exchange_is_path_style_batch(const struct exchange *x);
+
+/* Rewrites such a body, x->body_bytes at bytes, in place and once; others stay. 0 or -EBADMSG after a refusal. */
+int exchange_rewrite_body(struct exchange *x, char *bytes, size_t capacity) MUST_CHECK;
 
 /* Frees what was rewritten. */
 void exchange_rewrite_done(struct exchange *x);

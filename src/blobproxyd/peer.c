@@ -42,6 +42,6 @@ struct peer peer_of(int socket)
     if (here.ss_family == AF_UNIX)
         return unix_peer(socket);
     return (struct peer){.kind = PEER_TCP,
-                         .is_loopback = is_loopback(&here) &&
-                                        getpeername(socket, (struct sockaddr *)&there, &there_len) == 0 && is_loopback(&there)};
+                         .is_loopback = is_loopback(&here) && getpeername(socket, (struct sockaddr *)&there, &there_len) == 0 &&
+                                        is_loopback(&there)};
 }

@@ -241,8 +241,8 @@ static bool has_field_of(const struct head *request, const char *const *prefixes
 
 bool operation_is_conditional(const struct head *request)
 {
-    static const char *const prefixes[] = {"if-", "x-ms-if-", "x-ms-source-if-", "x-ms-lease-id", "x-ms-source-lease-id",
-                                           "x-ms-blob-condition-", NULL};
+    static const char *const prefixes[] = {
+        "if-", "x-ms-if-", "x-ms-source-if-", "x-ms-lease-id", "x-ms-source-lease-id", "x-ms-blob-condition-", NULL};
 
     return has_field_of(request, prefixes);
 }
