@@ -126,8 +126,7 @@ static void sign_anew(const struct batch *batch, struct slice old_path, struct s
         return;
     sharedkey_sign(&batch->keys->keys[0], batch->sign_text->bytes, batch->sign_text->len, signature);
     snprintf(change->authorization_text, sizeof(change->authorization_text), "SharedKey %s:%s", batch->account, signature);
-    change->authorization =
-        (struct splice){head_value(head, "Authorization"), slice_of(change->authorization_text)};
+    change->authorization = (struct splice){head_value(head, "Authorization"), slice_of(change->authorization_text)};
 }
 
 /* What is to be changed in a request; false: nothing. */

@@ -13,11 +13,11 @@
 #define BATCH_PARTS_MAX 256u
 
 struct batch {
-    struct slice content_type;   /* of the whole: names the boundary */
-    const char *account;         /* of the whole */
-    const struct account *keys;  /* NULL: none is known */
-    struct head *scratch;        /* for one part's head */
-    struct buf *sign_text;       /* scratch */
+    struct slice content_type;  /* of the whole: names the boundary */
+    const char *account;        /* of the whole */
+    const struct account *keys; /* NULL: none is known */
+    struct head *scratch;       /* for one part's head */
+    struct buf *sign_text;      /* scratch */
     int64_t wall_us;
 };
 

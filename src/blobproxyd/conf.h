@@ -32,13 +32,13 @@ struct conf {
     struct conf_list listen_tcp; /* "127.0.0.1:10000 [::1]:10000"; only loopback unless listen.allow_remote */
     struct conf_list listen_tls; /* "": none; with --emulated and a certificate 127.0.0.1:10100 [::1]:10100 */
     bool listen_allow_remote;
-    char *listen_unix;                        /* path, or "" for none; default: /run/blobproxyd.sock as root, else
-                                               * $RUNTIME_DIRECTORY/blobproxyd.sock, $XDG_RUNTIME_DIR/blobproxyd.sock, else none */
-    unsigned listen_unix_mode;                /* octal; 0660 */
-    char *listen_metrics;                     /* "127.0.0.1:10080", or "" for none; loopback only, always */
-    struct conf_list listen_hosts;            /* further host names that are path style */
-    struct conf_list listen_account_suffixes; /* "blob.localhost": <account>.<suffix> is host style */
-    bool listen_sas_https_over_loopback;      /* yes: spr=https of a SAS is met by loopback TCP */
+    char *listen_unix;                         /* path, or "" for none; default: /run/blobproxyd.sock as root, else
+                                                * $RUNTIME_DIRECTORY/blobproxyd.sock, $XDG_RUNTIME_DIR/blobproxyd.sock, else none */
+    unsigned listen_unix_mode;                 /* octal; 0660 */
+    char *listen_metrics;                      /* "127.0.0.1:10080", or "" for none; loopback only, always */
+    struct conf_list listen_hosts;             /* further host names that are path style */
+    struct conf_list listen_account_suffixes;  /* "blob.localhost": <account>.<suffix> is host style */
+    bool listen_sas_https_over_loopback;       /* yes: spr=https of a SAS is met by loopback TCP */
     struct conf_list listen_unix_trusted_uids; /* decimal; their requests without authorization are signed */
 
     char *tls_certificate; /* PEM file, or ""; default: the systemd credential "tls.crt" */
@@ -73,11 +73,11 @@ struct conf {
     uint32_t limits_body_rate;            /* 16K bytes/s: a body of N bytes, either way, has grace + N / rate */
     uint64_t limits_drain_timeout_ms;     /* 30s */
 
-    char *accounts_file;       /* key file, or "" */
+    char *accounts_file;               /* key file, or "" */
     struct conf_list accounts_allow;   /* names; empty: every account */
     struct conf_list accounts_domains; /* "HOST=ACCOUNT" */
     char *accounts_endpoint;           /* "https://{account}.blob.core.windows.net", or "" for that of channel.suffix */
-    bool accounts_development; /* devstoreaccount1 and its published key: yes with --emulated, else no */
+    bool accounts_development;         /* devstoreaccount1 and its published key: yes with --emulated, else no */
 
     enum log_level log_level; /* notice */
 

@@ -186,7 +186,7 @@ static void send_request(struct exchange *x)
             return;
     }
     move_body(x);
-    if (exchange_rewrite_body(x) < 0)
+    if (exchange_rewrite_body(x, (char *)x->slot->data, x->slot->data_capacity) < 0)
         return;
     if (exchange_compose(x, x->slot, &(struct exchange_shape){.kind = SHAPE_WHOLE}) < 0) {
         exchange_refuse(x, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE, "The request's head does not fit a transfer.");

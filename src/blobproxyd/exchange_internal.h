@@ -26,7 +26,7 @@ enum exchange_state {
 enum exchange_rights {
     RIGHTS_PASS,   /* SAS, Bearer or anonymous: passes; a range may be added */
     RIGHTS_SEALED, /* SharedKey that only the host can verify: nothing may be changed */
-    RIGHTS_SIGN,   /* SharedKey, verified here, or nothing at all from a trusted peer: signed with the account's key */
+    RIGHTS_SIGN,   /* SharedKey, verified here, or nothing at all from a trusted caller: signed with the account's key */
 };
 
 #define OWN_URLS_MAX 2 /* x-ms-copy-source, x-ms-previous-snapshot-url */
@@ -53,7 +53,7 @@ struct exchange {
     enum operation operation;
     enum exchange_rights rights;
     const struct account *account; /* of RIGHTS_SIGN and of keys that could sign */
-    struct peer peer;
+    struct caller caller;
     char *own_urls[OWN_URLS_MAX]; /* owned: fields of the request that named this proxy, rewritten */
     bool is_body_rewritten;
     char length_text[24]; /* Content-Length of a rewritten body */
@@ -116,9 +116,11 @@ int exchange_allow_account(struct exchange *x, const char *account) MUST_CHECK;
 /* Rewrites fields whose URL names this proxy (x-ms-copy-source). 0 or -EACCES after a refusal. */
 int exchange_rewrite_urls(struct exchange *x) MUST_CHECK;
 
-/* Rewrites the body of a path-style batch, complete in x->slot, once. 0 or -EBADMSG after a refusal. */
-int exchange_rewrite_body(struct exchange *x) MUST_CHECK;
+/* A batch whose body must be complete before it can go on, because it is rewritten. */
 bool exchange_is_path_style_batch(const struct exchange *x);
+
+/* Rewrites such a body, x->body_bytes at bytes, in place and once; others stay. 0 or -EBADMSG after a refusal. */
+int exchange_rewrite_body(struct exchange *x, char *bytes, size_t capacity) MUST_CHECK;
 
 /* Frees what was rewritten. */
 void exchange_rewrite_done(struct exchange *x);

@@ -104,16 +104,16 @@ static int refuse_batch(struct exchange *x, enum azure_error error, const char *
 }
 
 /* The new body goes where the old one stood, and Content-Length follows. */
-static int replace_body(struct exchange *x, const struct buf *body)
+static int replace_body(struct exchange *x, char *bytes, size_t capacity, const struct buf *body)
 {
-    if (body->len == x->body_bytes && memcmp(body->bytes, x->slot->data, body->len) == 0)
+    if (body->len == x->body_bytes && memcmp(body->bytes, bytes, body->len) == 0)
         return 0;
     if (head_find(&x->request, "Content-MD5") || head_find(&x->request, "x-ms-content-crc64"))
         return refuse_batch(x, AZURE_UnsupportedHeader,
                             "A batch in path style is rewritten, so its body cannot have a digest. Use host style.");
-    if (body->len > x->slot->data_capacity)
+    if (body->len > capacity)
         return refuse_batch(x, AZURE_RequestBodyTooLarge, "The rewritten batch does not fit a transfer.");
-    memcpy(x->slot->data, body->bytes, body->len);
+    memcpy(bytes, body->bytes, body->len);
     x->body_bytes = x->body_received = body->len;
     snprintf(x->length_text, sizeof(x->length_text), "%" PRIu64, x->body_bytes);
     for (unsigned i = 0; i < x->request.field_count; i++)
@@ -122,9 +122,9 @@ static int replace_body(struct exchange *x, const struct buf *body)
     return 0;
 }
 
-int exchange_rewrite_body(struct exchange *x)
+int exchange_rewrite_body(struct exchange *x, char *bytes, size_t capacity)
 {
-    struct slice old = {(const char *)x->slot->data, (size_t)x->body_bytes};
+    struct slice old = {bytes, (size_t)x->body_bytes};
     struct batch batch = {
         .content_type = head_value(&x->request, "Content-Type"),
         .account = x->target.account,
@@ -141,7 +141,7 @@ int exchange_rewrite_body(struct exchange *x)
     x->is_body_rewritten = true;
     switch (batch_rewrite(old, &batch, &body)) {
     case 0:
-        return replace_body(x, &body);
+        return replace_body(x, bytes, capacity, &body);
     case -E2BIG:
         return refuse_batch(x, AZURE_InvalidInput, "A batch may have 256 requests.");
     case -EBADMSG:

@@ -11,7 +11,7 @@
 
 static void *peer_run(void *arg)
 {
-    struct scripted_peer *peer = arg;
+    struct peer *peer = arg;
 
     peer->play(peer);
     peer_close(peer);
@@ -19,7 +19,7 @@ static void *peer_run(void *arg)
     return NULL;
 }
 
-void peer_start(struct scripted_peer *peer, void (*play)(struct scripted_peer *peer))
+void peer_start(struct peer *peer, void (*play)(struct peer *peer))
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof(address);
@@ -35,21 +35,21 @@ void peer_start(struct scripted_peer *peer, void (*play)(struct scripted_peer *p
     cr_assert_eq(pthread_create(&peer->thread, NULL, peer_run, peer), 0);
 }
 
-void peer_join(struct scripted_peer *peer)
+void peer_join(struct peer *peer)
 {
     if (!peer->is_joined)
         cr_assert_eq(pthread_join(peer->thread, NULL), 0);
     peer->is_joined = true;
 }
 
-void peer_accept(struct scripted_peer *peer)
+void peer_accept(struct peer *peer)
 {
     peer_close(peer);
     peer->fd = accept(peer->listener, NULL, NULL);
     peer->accepted++;
 }
 
-static ssize_t peer_hear(struct scripted_peer *peer, size_t max)
+static ssize_t peer_hear(struct peer *peer, size_t max)
 {
     const size_t room = sizeof(peer->heard) - 1 - peer->heard_len;
     const ssize_t n = recv(peer->fd, peer->heard + peer->heard_len, max < room ? max : room, 0);
@@ -59,7 +59,7 @@ static ssize_t peer_hear(struct scripted_peer *peer, size_t max)
     return n;
 }
 
-void peer_read_head(struct scripted_peer *peer)
+void peer_read_head(struct peer *peer)
 {
     const size_t start = peer->heard_len;
 
@@ -68,7 +68,7 @@ void peer_read_head(struct scripted_peer *peer)
             return;
 }
 
-void peer_read(struct scripted_peer *peer, size_t len)
+void peer_read(struct peer *peer, size_t len)
 {
     ssize_t n = 1;
 
@@ -79,14 +79,14 @@ void peer_read(struct scripted_peer *peer, size_t len)
     }
 }
 
-bool peer_read_eof(struct scripted_peer *peer)
+bool peer_read_eof(struct peer *peer)
 {
     char byte;
 
     return recv(peer->fd, &byte, 1, 0) <= 0;
 }
 
-void peer_send(struct scripted_peer *peer, const char *text)
+void peer_send(struct peer *peer, const char *text)
 {
     size_t left = strlen(text);
 
@@ -101,7 +101,7 @@ void peer_send(struct scripted_peer *peer, const char *text)
     }
 }
 
-void peer_close(struct scripted_peer *peer)
+void peer_close(struct peer *peer)
 {
     if (peer->fd >= 0)
         close(peer->fd);

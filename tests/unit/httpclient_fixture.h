@@ -15,12 +15,12 @@
 
 /* Listens on a free port of 127.0.0.1. The script uses the peer_ functions; the test looks at what was heard after peer_join().
  */
-struct scripted_peer {
+struct peer {
     int listener;
     int fd; /* the connection at hand */
     char origin[64];
     pthread_t thread;
-    void (*play)(struct scripted_peer *peer);
+    void (*play)(struct peer *peer);
     unsigned accepted;
     char heard[PEER_HEARD_BYTES]; /* everything read, NUL behind it */
     size_t heard_len;
@@ -28,16 +28,16 @@ struct scripted_peer {
     bool is_joined;
 };
 
-void peer_start(struct scripted_peer *peer, void (*play)(struct scripted_peer *peer));
-void peer_join(struct scripted_peer *peer);
+void peer_start(struct peer *peer, void (*play)(struct peer *peer));
+void peer_join(struct peer *peer);
 
 /* For scripts. */
-void peer_accept(struct scripted_peer *peer);           /* the next connection, in place of the one at hand */
-void peer_read_head(struct scripted_peer *peer);        /* up to and with an empty line */
-void peer_read(struct scripted_peer *peer, size_t len); /* so many more bytes; fewer when the client closes */
-bool peer_read_eof(struct scripted_peer *peer);         /* true: the client has closed, and nothing came before */
-void peer_send(struct scripted_peer *peer, const char *text);
-void peer_close(struct scripted_peer *peer); /* with a FIN; what was not read makes it a reset */
+void peer_accept(struct peer *peer);           /* the next connection, in place of the one at hand */
+void peer_read_head(struct peer *peer);        /* up to and with an empty line */
+void peer_read(struct peer *peer, size_t len); /* so many more bytes; fewer when the client closes */
+bool peer_read_eof(struct peer *peer);         /* true: the client has closed, and nothing came before */
+void peer_send(struct peer *peer, const char *text);
+void peer_close(struct peer *peer); /* with a FIN; what was not read makes it a reset */
 
 /* What a callback does instead of its work. */
 enum call_behaviour {
@@ -69,7 +69,7 @@ struct call {
     void (*in_head)(struct call *call); /* extra, may be NULL */
     void (*in_body)(struct call *call);
     void (*in_done)(struct call *call);
-    struct scripted_peer *watched; /* its lead over what was taken is kept in lead_max */
+    struct peer *watched; /* its lead over what was taken is kept in lead_max */
     struct call *other;
     struct event *on_resume;
     unsigned status;

@@ -18,7 +18,7 @@
 
 static struct event_base *base;
 static struct backend *backend;
-static struct scripted_peer peer;
+static struct peer peer;
 static const char *answer; /* of the peer */
 static size_t body_bytes;  /* that the peer waits for */
 static struct err err;
@@ -65,7 +65,7 @@ static void open_backend(const char *url)
     cr_assert_eq(backend_new(&options, &backend, &err), 0, "%s", err.text);
 }
 
-static void play_answer(struct scripted_peer *self)
+static void play_answer(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -256,7 +256,7 @@ Test(backend, bad_answers_leave_the_outcome_unknown)
     }
 }
 
-static void play_nothing(struct scripted_peer *self)
+static void play_nothing(struct peer *self)
 {
     (void)self;
 }
@@ -270,7 +270,7 @@ Test(backend, endpoint_that_is_not_there_is_not_ready)
     cr_assert_eq(status, VSP_STATUS_NOT_READY);
 }
 
-static void play_silence(struct scripted_peer *self)
+static void play_silence(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);

@@ -15,7 +15,8 @@
 #define BODY_MAX 65536
 #define TYPE "multipart/mixed; boundary=batch_1"
 
-static const struct account account = {.name = "acct", .keys = {[0] = {.bytes = {1, 2, 3}, .len = 3}, [1] = {.bytes = {9}, .len = 1}}};
+static const struct account account = {.name = "acct",
+                                       .keys = {[0] = {.bytes = {1, 2, 3}, .len = 3}, [1] = {.bytes = {9}, .len = 1}}};
 
 /* Signature of a request without other fields than x-ms-date, over "/acct" and this path. */
 static const char *signature_of(const char *method, const char *path, const char *query, size_t key)
@@ -89,8 +90,9 @@ static const char *authorization(const char *signature)
 
 Test(batch, a_right_signature_is_made_anew_over_the_new_path)
 {
-    expect_part(&account, "/acct/c/b%20x?snapshot=a%2Bb", authorization(signature_of("DELETE", "/acct/c/b%20x", "snapshot=a%2Bb", 0)),
-                "/c/b%20x?snapshot=a%2Bb", authorization(signature_of("DELETE", "/c/b%20x", "snapshot=a%2Bb", 0)));
+    expect_part(&account, "/acct/c/b%20x?snapshot=a%2Bb",
+                authorization(signature_of("DELETE", "/acct/c/b%20x", "snapshot=a%2Bb", 0)), "/c/b%20x?snapshot=a%2Bb",
+                authorization(signature_of("DELETE", "/c/b%20x", "snapshot=a%2Bb", 0)));
 }
 
 Test(batch, the_second_key_is_accepted_and_the_first_signs)
@@ -167,8 +169,7 @@ Test(batch, every_part_is_taken_and_what_is_around_them_stays)
 
 Test(batch, the_length_of_a_part_follows_its_request)
 {
-    expect_body(TYPE, NULL,
-                "--batch_1\r\nContent-Length:  29\r\n\r\nDELETE /acct/c/1 HTTP/1.1\r\n\r\n\r\n--batch_1--",
+    expect_body(TYPE, NULL, "--batch_1\r\nContent-Length:  29\r\n\r\nDELETE /acct/c/1 HTTP/1.1\r\n\r\n\r\n--batch_1--",
                 "--batch_1\r\nContent-Length:  24\r\n\r\nDELETE /c/1 HTTP/1.1\r\n\r\n\r\n--batch_1--");
     expect_body(TYPE, NULL, "--batch_1\r\nContent-Length: 1x\r\n\r\nDELETE /c/1 HTTP/1.1\r\n\r\n\r\n--batch_1--",
                 "--batch_1\r\nContent-Length: 1x\r\n\r\nDELETE /c/1 HTTP/1.1\r\n\r\n\r\n--batch_1--");
@@ -201,9 +202,13 @@ Test(batch, what_is_no_request_stays_as_it_is)
 
 Test(batch, a_type_without_a_boundary_is_refused)
 {
-    static const char *const types[] = {"", "multipart/mixed", "multipart/mixed; boundary=", "multipart/mixed; boundary=\"a",
-                                        "multipart/mixed; xboundary=a",
-                                        "multipart/mixed; boundary=a234567890123456789012345678901234567890123456789012345678901234567890x"};
+    static const char *const types[] = {
+        "",
+        "multipart/mixed",
+        "multipart/mixed; boundary=",
+        "multipart/mixed; boundary=\"a",
+        "multipart/mixed; xboundary=a",
+        "multipart/mixed; boundary=a234567890123456789012345678901234567890123456789012345678901234567890x"};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         struct buf got CLEANUP(buf_free);

@@ -152,8 +152,7 @@ static const struct wrong {
      "PATH:2: listen.hosts: \"A.example\" is not a host name, write lower-case letters, digits, - and . and no port"},
     {"[listen]\naccount_suffixes = blob.localhost:10000\n", "PATH:2: listen.account_suffixes: \"blob.localhost:10000\" is not a "
                                                             "host name, write lower-case letters, digits, - and . and no port"},
-    {"[listen]\nunix_trusted_uids = root\n",
-     "PATH:2: listen.unix_trusted_uids: \"root\" is not a user id, write its number"},
+    {"[listen]\nunix_trusted_uids = root\n", "PATH:2: listen.unix_trusted_uids: \"root\" is not a user id, write its number"},
     {"[listen]\nunix_trusted_uids = 4294967295\n",
      "PATH:2: listen.unix_trusted_uids: \"4294967295\" is not a user id, write its number"},
     {"[listen]\nunix_trusted_uids = 1000 65534\n",
@@ -162,8 +161,8 @@ static const struct wrong {
      "PATH:2: accounts.allow: \"My-Account\" is not an account name, write 3 to 24 lower-case letters and digits"},
     {"[accounts]\ndomains = files.example.org\n",
      "PATH:2: accounts.domains: \"files.example.org\" names no account, write HOST=ACCOUNT"},
-    {"[accounts]\ndomains = files.example.org:1=acct\n",
-     "PATH:2: accounts.domains: \"files.example.org:1\" is not a host name, write lower-case letters, digits, - and . and no port"},
+    {"[accounts]\ndomains = files.example.org:1=acct\n", "PATH:2: accounts.domains: \"files.example.org:1\" is not a host name, "
+                                                         "write lower-case letters, digits, - and . and no port"},
     {"[accounts]\ndomains = files.example.org=a\n",
      "PATH:2: accounts.domains: \"a\" is not an account name, write 3 to 24 lower-case letters and digits"},
     {"[accounts]\nendpoint = {account}.blob.localhost\n",

@@ -35,10 +35,11 @@ static void expect_url(const char *url, const char *host, const char *endpoint, 
 Test(copysource, own_urls_become_those_of_the_account)
 {
     static const char *const own[] = {
-        "http://127.0.0.1:10000/acct/c/b",       "https://127.0.0.1:10000/acct/c/b", "HTTP://LocalHost:10000/acct/c/b",
-        "http://[::1]:10001/acct/c/b",           "http://127.0.0.1:10001/acct/c/b",  "http://proxy.internal:10000/acct/c/b",
-        "http://acct.blob.localhost:10000/c/b",  "http://ACCT.blob.localhost:10000/c/b",
-        "https://files.example.org:10000/c/b",   "http://acct.blob.core.windows.net:10000/c/b",
+        "http://127.0.0.1:10000/acct/c/b",      "https://127.0.0.1:10000/acct/c/b",
+        "HTTP://LocalHost:10000/acct/c/b",      "http://[::1]:10001/acct/c/b",
+        "http://127.0.0.1:10001/acct/c/b",      "http://proxy.internal:10000/acct/c/b",
+        "http://acct.blob.localhost:10000/c/b", "http://ACCT.blob.localhost:10000/c/b",
+        "https://files.example.org:10000/c/b",  "http://acct.blob.core.windows.net:10000/c/b",
     };
 
     for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)

@@ -20,7 +20,7 @@
 
 static const char *const plain[] = {"Host: 127.0.0.1:10000", "x-ms-version: 2021-12-02", NULL};
 static struct fixture *fixture;
-static struct scripted_peer peer;
+static struct peer peer;
 static char big[400000]; /* larger than a slot of the fixture */
 
 static void set_up(void)
@@ -51,7 +51,7 @@ static void open_route(const char *url, unsigned seats)
                  err.text);
 }
 
-static void open_peer(void (*play)(struct scripted_peer *peer))
+static void open_peer(void (*play)(struct peer *peer))
 {
     peer_start(&peer, play);
     open_route(peer.origin, 4);
@@ -125,7 +125,7 @@ static void end(struct exchange *x)
 
 /* ---- the whole request ---- */
 
-static void play_hello(struct scripted_peer *self)
+static void play_hello(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -162,7 +162,7 @@ Test(exchange_upstream, a_read_without_a_channel_keeps_its_target_and_fields)
     cr_expect_str_eq(peer.heard, expected);
 }
 
-static void play_head(struct scripted_peer *self)
+static void play_head(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -188,7 +188,7 @@ Test(exchange_upstream, a_head_names_the_length_and_has_no_body)
 
 static size_t counted;
 
-static void count_body(struct scripted_peer *self, size_t bytes)
+static void count_body(struct peer *self, size_t bytes)
 {
     static char piece[65536];
 
@@ -203,7 +203,7 @@ static void count_body(struct scripted_peer *self, size_t bytes)
     }
 }
 
-static void play_big_put(struct scripted_peer *self)
+static void play_big_put(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -249,7 +249,7 @@ Test(exchange_upstream, a_body_that_no_slot_takes_streams_through_a_small_buffer
     cr_expect_eq(counted, sizeof(big));
 }
 
-static void play_early_refusal(struct scripted_peer *self)
+static void play_early_refusal(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -286,7 +286,7 @@ Test(exchange_upstream, an_answer_before_the_end_of_the_body_waits_until_that_wa
 
 /* ---- answers ---- */
 
-static void play_chunked(struct scripted_peer *self)
+static void play_chunked(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -323,7 +323,7 @@ Test(exchange_upstream, an_answer_that_no_slot_takes_comes_from_upstream_with_th
     cr_expect_not_null(strstr(peer.heard, "\r\n\r\n<q />"));
 }
 
-static void play_short(struct scripted_peer *self)
+static void play_short(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -347,7 +347,7 @@ Test(exchange_upstream, an_answer_that_breaks_off_cuts_the_connection)
 
 /* ---- losses ---- */
 
-static void play_put(struct scripted_peer *self)
+static void play_put(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -436,7 +436,7 @@ Test(exchange_upstream, who_waits_for_a_slot_goes_upstream_when_the_channel_goes
     exchange_end(x, true);
 }
 
-static void play_dies_then_answers(struct scripted_peer *self)
+static void play_dies_then_answers(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -458,7 +458,7 @@ Test(exchange_upstream, a_read_without_an_answer_is_asked_once_more)
     cr_expect_eq(peer.accepted, 2);
 }
 
-static void play_dies(struct scripted_peer *self)
+static void play_dies(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -560,7 +560,7 @@ Test(exchange_upstream, who_finds_no_seat_waits_in_order_and_then_gets_503)
     end(second);
 }
 
-static void play_silence(struct scripted_peer *self)
+static void play_silence(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -610,7 +610,7 @@ static struct exchange *begin_split_read(void)
 
 static const char *rest_head;
 
-static void play_rest(struct scripted_peer *self)
+static void play_rest(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);

@@ -10,7 +10,7 @@
 static const struct httpclient_options options = {.connect_timeout_ms = 5000, .stall_timeout_ms = 20000, .connections_max = 4};
 static struct event_base *base;
 static struct httpclient *client;
-static struct scripted_peer peer;
+static struct peer peer;
 static struct call call;
 static const char *answer; /* of the peer's script */
 
@@ -33,7 +33,7 @@ static void tear_down(void)
 
 TestSuite(httpclient, .init = set_up, .fini = tear_down, .timeout = 30);
 
-static void play_answer(struct scripted_peer *self)
+static void play_answer(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -88,7 +88,7 @@ Test(httpclient, proxy_variables_mean_nothing)
     cr_assert_str_eq(peer.heard, GET);
 }
 
-static void play_put(struct scripted_peer *self)
+static void play_put(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -125,7 +125,7 @@ Test(httpclient, body_follows_any_method)
     cr_assert_str_eq(peer.heard, expected);
 }
 
-static void play_continue(struct scripted_peer *self)
+static void play_continue(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);

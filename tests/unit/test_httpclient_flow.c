@@ -23,7 +23,7 @@
 static struct httpclient_options options;
 static struct event_base *base;
 static struct httpclient *client;
-static struct scripted_peer peer;
+static struct peer peer;
 static struct call call, other;
 
 static void make_client(void)
@@ -78,7 +78,7 @@ static void run_loop_for(unsigned ms)
     run_loop();
 }
 
-static void play_hello_twice(struct scripted_peer *self)
+static void play_hello_twice(struct peer *self)
 {
     peer_accept(self);
     for (int i = 0; i < 2; i++) {
@@ -99,7 +99,7 @@ Test(httpclient_flow, connection_is_kept_for_the_next_request)
 }
 
 /* A peer that takes the second request on the kept connection and ends without a word; a new connection would be answered. */
-static void play_kept_connection_dies(struct scripted_peer *self)
+static void play_kept_connection_dies(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -135,7 +135,7 @@ Test(httpclient_flow, read_is_sent_again_when_the_kept_connection_was_dead)
     cr_assert_eq(peer.accepted, 2);
 }
 
-static void play_early_answer(struct scripted_peer *self)
+static void play_early_answer(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -206,7 +206,7 @@ Test(httpclient_flow, early_answer_arrives_while_the_body_is_paused)
     cr_assert_eq(call.taken_len, 3);
 }
 
-static void play_cut_while_reading(struct scripted_peer *self)
+static void play_cut_while_reading(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -223,7 +223,7 @@ Test(httpclient_flow, connection_lost_in_the_body_may_have_run)
     cr_assert_eq(peer.accepted, 1);
 }
 
-static void play_large(struct scripted_peer *self)
+static void play_large(struct peer *self)
 {
     static char piece[65537];
 
@@ -250,7 +250,7 @@ Test(httpclient_flow, slow_taker_holds_the_peer_back)
         cr_assert_eq(call.taken[i], 'd');
 }
 
-static void play_take_large(struct scripted_peer *self)
+static void play_take_large(struct peer *self)
 {
     static char piece[65536];
     size_t taken = 0;
@@ -346,7 +346,7 @@ Test(httpclient_flow, connection_that_nobody_takes_is_given_up)
 }
 
 /* Says a little and waits until the client has gone. */
-static void play_stall(struct scripted_peer *self)
+static void play_stall(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -355,7 +355,7 @@ static void play_stall(struct scripted_peer *self)
         ;
 }
 
-static void play_silence(struct scripted_peer *self)
+static void play_silence(struct peer *self)
 {
     peer_accept(self);
     while (!peer_read_eof(self))
@@ -422,7 +422,7 @@ Test(httpclient_flow, deadline_that_has_passed_sends_nothing)
     run_loop_for(50);
 }
 
-static void play_one_after_the_other(struct scripted_peer *self)
+static void play_one_after_the_other(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);
@@ -516,7 +516,7 @@ static void cancel_other(struct call *self)
     self->other->request = NULL;
 }
 
-static void play_two_stalls(struct scripted_peer *self)
+static void play_two_stalls(struct peer *self)
 {
     int first;
 
@@ -551,7 +551,7 @@ static void start_other(struct call *self)
     call_start(self->other, peer.origin, GET);
 }
 
-static void play_two_connections(struct scripted_peer *self)
+static void play_two_connections(struct peer *self)
 {
     peer_accept(self);
     peer_read_head(self);

@@ -63,6 +63,7 @@ static const struct operation_case documented[] = {
     {"POST", "/?restype=service&comp=userdelegationkey", "", OPERATION_GetUserDelegationKey},
     {"OPTIONS", "/c/b", "", OPERATION_Preflight},
     {"POST", "/?comp=batch", "", OPERATION_SubmitBatch},
+    {"POST", "/?comp=batch&restype=container", "", OPERATION_SubmitBatch},
     {"POST", "/c?restype=container&comp=batch", "", OPERATION_SubmitBatchContainer},
     {"GET", "/?comp=blobs", "", OPERATION_FindBlobsByTags},
     {"GET", "/c?restype=container&comp=blobs", "", OPERATION_FindBlobsByTagsContainer},
@@ -255,13 +256,12 @@ Test(operation, answers_are_as_large_as_documented)
 
 Test(operation, what_does_its_work_twice_is_never_resent)
 {
-    static const enum operation never[] = {OPERATION_AppendBlock,     OPERATION_AppendBlockFromUrl, OPERATION_SnapshotBlob,
-                                           OPERATION_LeaseBlob,       OPERATION_LeaseContainer,     OPERATION_DeleteBlob,
-                                           OPERATION_DeleteContainer, OPERATION_CreateContainer,    OPERATION_PutPageBlob,
-                                           OPERATION_PutAppendBlob,   OPERATION_PutBlockList,       OPERATION_CopyBlob,
-                                           OPERATION_AbortCopyBlob,   OPERATION_SubmitBatch,        OPERATION_IncrementalCopyBlob,
-                                           OPERATION_Unknown,         OPERATION_RenameContainer,    OPERATION_RestoreContainer,
-                                           OPERATION_SubmitBatchContainer};
+    static const enum operation never[] = {
+        OPERATION_AppendBlock,     OPERATION_AppendBlockFromUrl, OPERATION_SnapshotBlob,        OPERATION_LeaseBlob,
+        OPERATION_LeaseContainer,  OPERATION_DeleteBlob,         OPERATION_DeleteContainer,     OPERATION_CreateContainer,
+        OPERATION_PutPageBlob,     OPERATION_PutAppendBlob,      OPERATION_PutBlockList,        OPERATION_CopyBlob,
+        OPERATION_AbortCopyBlob,   OPERATION_SubmitBatch,        OPERATION_IncrementalCopyBlob, OPERATION_Unknown,
+        OPERATION_RenameContainer, OPERATION_RestoreContainer,   OPERATION_SubmitBatchContainer};
 
     for (size_t i = 0; i < COUNT(never); i++)
         cr_expect_not(may_resend(never[i], ""), "%s", operation_row(never[i])->label);

@@ -401,9 +401,10 @@ Test(sharedkey, date_field_serves_where_x_ms_date_is_absent)
 
 Test(sharedkey, the_lite_scheme_verifies_over_fewer_fields)
 {
-    static const char form[] = "PUT /c/b?%s HTTP/1.1\r\nHost: h\r\nContent-MD5: bWQ1\r\nContent-Type: text/plain\r\nContent-Length: "
-                               "5\r\nIf-Match: a\r\nx-ms-blob-type: %s\r\nx-ms-date: " DATE
-                               "\r\nAuthorization: %s acct:lZixCAIHiNkpUvpDI7nak7Kvwc8kZ6Z8Wj0AUXOu9Jo=\r\n\r\n";
+    static const char form[] =
+        "PUT /c/b?%s HTTP/1.1\r\nHost: h\r\nContent-MD5: bWQ1\r\nContent-Type: text/plain\r\nContent-Length: "
+        "5\r\nIf-Match: a\r\nx-ms-blob-type: %s\r\nx-ms-date: " DATE
+        "\r\nAuthorization: %s acct:lZixCAIHiNkpUvpDI7nak7Kvwc8kZ6Z8Wj0AUXOu9Jo=\r\n\r\n";
     static const struct {
         const char *query, *type, *scheme;
         enum sharedkey_verdict verdict;
@@ -430,12 +431,14 @@ Test(sharedkey, the_lite_scheme_verifies_over_fewer_fields)
 
 Test(sharedkey, what_is_logged_of_a_text_holds_no_secret)
 {
-    static const char text[] = "PUT\n\n\nx-ms-copy-source:https://a.blob.localhost/c/b?sv=1&sig=U0VDUkVU%3D&x=y\n"
-                               "x-ms-copy-source-authorization:Bearer U0VDUkVU\nx-ms-encryption-key:U0VDUkVU\n"
-                               "x-ms-encryption-key-sha256:aGFzaA==\nx-ms-source-encryption-key:U0VDUkVU\n/acct/c/b\ncomp:x\nsig:U0VDUkVU";
-    static const char shown[] = "PUT\n\n\nx-ms-copy-source:https://a.blob.localhost/c/b?sv=1&sig=redacted&x=y\n"
-                                "x-ms-copy-source-authorization:redacted\nx-ms-encryption-key:redacted\n"
-                                "x-ms-encryption-key-sha256:aGFzaA==\nx-ms-source-encryption-key:redacted\n/acct/c/b\ncomp:x\nsig:redacted";
+    static const char text[] =
+        "PUT\n\n\nx-ms-copy-source:https://a.blob.localhost/c/b?sv=1&sig=U0VDUkVU%3D&x=y\n"
+        "x-ms-copy-source-authorization:Bearer U0VDUkVU\nx-ms-encryption-key:U0VDUkVU\n"
+        "x-ms-encryption-key-sha256:aGFzaA==\nx-ms-source-encryption-key:U0VDUkVU\n/acct/c/b\ncomp:x\nsig:U0VDUkVU";
+    static const char shown[] =
+        "PUT\n\n\nx-ms-copy-source:https://a.blob.localhost/c/b?sv=1&sig=redacted&x=y\n"
+        "x-ms-copy-source-authorization:redacted\nx-ms-encryption-key:redacted\n"
+        "x-ms-encryption-key-sha256:aGFzaA==\nx-ms-source-encryption-key:redacted\n/acct/c/b\ncomp:x\nsig:redacted";
     struct buf from CLEANUP(buf_free), to CLEANUP(buf_free);
 
     buf_init(&from, 4096);

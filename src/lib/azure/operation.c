@@ -116,7 +116,8 @@ static enum level level_of(const struct target *target, struct slice restype, st
     if (has_restype && slice_equal_nocase(restype, SLICE("account")))
         return LEVEL_ANY;
     if (target->path.len == 1) {
-        if (!has_restype)
+        /* One SDK says restype=container of an account's batch, too. */
+        if (!has_restype || slice_equal_nocase(comp, SLICE("batch")))
             return LEVEL_ROOT;
         return slice_equal_nocase(restype, SLICE("service")) ? LEVEL_SERVICE : LEVEL_NONE;
     }
@@ -241,8 +242,8 @@ static bool has_field_of(const struct head *request, const char *const *prefixes
 
 bool operation_is_conditional(const struct head *request)
 {
-    static const char *const prefixes[] = {"if-", "x-ms-if-", "x-ms-source-if-", "x-ms-lease-id", "x-ms-source-lease-id",
-                                           "x-ms-blob-condition-", NULL};
+    static const char *const prefixes[] = {
+        "if-", "x-ms-if-", "x-ms-source-if-", "x-ms-lease-id", "x-ms-source-lease-id", "x-ms-blob-condition-", NULL};
 
     return has_field_of(request, prefixes);
 }

@@ -357,8 +357,7 @@ static size_t scheme_span(struct slice value, const char *scheme)
     return value.len > len && strncasecmp(value.bytes, scheme, len) == 0 ? len : 0;
 }
 
-int sharedkey_parse(struct slice value, enum sharedkey_scheme *ret_scheme, struct slice *ret_account,
-                    struct slice *ret_signature)
+int sharedkey_parse(struct slice value, enum sharedkey_scheme *ret_scheme, struct slice *ret_account, struct slice *ret_signature)
 {
     size_t full = scheme_span(value, "SharedKey "), lite = scheme_span(value, "SharedKeyLite ");
     struct slice rest;
@@ -433,7 +432,8 @@ enum sharedkey_verdict sharedkey_verify(const struct sharedkey_request *request,
     bool is_match;
 
     buf_init(&text, TEXT_BYTES_MAX);
-    if (sharedkey_parse(authorization, &claim.scheme, &claim.account, &claim.signature) < 0 || read_date(request->head, &date_us) < 0)
+    if (sharedkey_parse(authorization, &claim.scheme, &claim.account, &claim.signature) < 0 ||
+        read_date(request->head, &date_us) < 0)
         return SHAREDKEY_MALFORMED;
     if (date_us < wall_us - skew_us || date_us > wall_us + skew_us)
         return SHAREDKEY_SKEWED;
@@ -447,8 +447,8 @@ enum sharedkey_verdict sharedkey_verify(const struct sharedkey_request *request,
 /* Signed fields whose value is a secret, and the parameter of a SAS beside a SharedKey. */
 static size_t secret_span(struct slice line)
 {
-    static const char *const names[] = {"x-ms-encryption-key:", "x-ms-source-encryption-key:", "x-ms-copy-source-authorization:",
-                                        "sig:"};
+    static const char *const names[] = {
+        "x-ms-encryption-key:", "x-ms-source-encryption-key:", "x-ms-copy-source-authorization:", "sig:"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         size_t len = strlen(names[i]);

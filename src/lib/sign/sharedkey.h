@@ -44,8 +44,8 @@ enum sharedkey_verdict {
     SHAREDKEY_MISMATCH,  /* wrong account, or no key and no form of the resource gives this signature */
 };
 
-/* SharedKey and SharedKeyLite. Tries both keys, both orders, both forms of '+' in query values and, when alternative_path is not empty, that path too (the
- * secondary's forms). Comparisons take constant time. */
+/* SharedKey and SharedKeyLite. Tries both keys, both orders, both forms of '+' in query values and, when alternative_path is not
+ * empty, that path too (the secondary's forms). Comparisons take constant time. */
 enum sharedkey_verdict sharedkey_verify(const struct sharedkey_request *request, struct slice alternative_path,
                                         const struct account *account, int64_t wall_us);
 
