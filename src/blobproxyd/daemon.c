@@ -259,6 +259,7 @@ static void daemon_reload(struct daemon *daemon)
     buf_init(&kept, KEPT_BYTES_MAX);
     int r = conf_reload(daemon->conf, &conf, &kept, &err);
 
+    metrics_add(metrics_shard(daemon->metrics, daemon->shard_count), r < 0 ? METRIC_RELOADS_FAILED : METRIC_RELOADS, 1);
     if (r < 0) {
         log_error("reload-failed", "the configuration stays as it was: %s", err.text);
     } else {

@@ -365,6 +365,14 @@ static void tunnel_open(struct tunnel *tunnel)
     pump_in(tunnel);
 }
 
+/* A record that was cut short looks like a wrong one otherwise. */
+static bool client_has_left(const struct tunnel *tunnel)
+{
+    char byte;
+
+    return recv(tunnel->outer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void tunnel_handshake(struct tunnel *tunnel)
 {
     int r = tls_session_handshake(tunnel->session);
@@ -375,7 +383,7 @@ static void tunnel_handshake(struct tunnel *tunnel)
         if (tls_session_wants_write(tunnel->session))
             event_add(tunnel->outer_writable, NULL);
     } else {
-        count(tunnel, r == -ECONNRESET ? METRIC_TLS_GONE : METRIC_TLS_FAILED);
+        count(tunnel, r == -ECONNRESET || client_has_left(tunnel) ? METRIC_TLS_GONE : METRIC_TLS_FAILED);
         log_debug("tls-failed", "a TLS handshake failed: %s", tls_session_problem(tunnel->session));
         tunnel_close(tunnel);
     }
