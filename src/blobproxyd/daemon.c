@@ -28,7 +28,7 @@
 #define HOST_GRACE_MS 5000u
 #define SHARDS_MAX 256u
 #define DESCRIPTORS_KEPT 128u /* not for connections: channels, loops, listeners, metrics */
-#define KEPT_BYTES_MAX 1024u   /* names of the keys that a reload leaves as they are */
+#define KEPT_BYTES_MAX 1024u  /* names of the keys that a reload leaves as they are */
 #define CHANNEL_PATIENCE_S 2  /* without a channel this long is worth a line in the log */
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
