@@ -18,10 +18,10 @@
 const struct conf_row conf_rows[CONF_KEY_COUNT] = {
 /* Not by a macro of their own inside: the compiler's "unix" would be replaced on the way. */
 #define CONF_KEY(section, key, member, kind, fallback, min, max, why)                                                            \
-    {#section, #key,  CONF_##kind, fallback, min, max, offsetof(struct conf, member), sizeof(((struct conf *)NULL)->member),     \
+    {#section, #key, CONF_##kind, fallback, min, max, offsetof(struct conf, member), sizeof(((struct conf *)NULL)->member),      \
      false,    why},
 #define CONF_KEY_AT_START(section, key, member, kind, fallback, min, max, why)                                                   \
-    {#section, #key,  CONF_##kind, fallback, min, max, offsetof(struct conf, member), sizeof(((struct conf *)NULL)->member),     \
+    {#section, #key, CONF_##kind, fallback, min, max, offsetof(struct conf, member), sizeof(((struct conf *)NULL)->member),      \
      true,     why},
 #include "conf.def"
 #undef CONF_KEY

@@ -221,8 +221,8 @@ static void check_sockets(const struct conf *conf, struct conf_problems *problem
 {
     const struct conf_origin *origin = &conf->origins[CONF_listen_unix];
 
-    if (!conf->listen_tcp.items[0] && !conf->listen_tls.items[0] && !*conf->listen_unix && conf_is_usable(conf, CONF_listen_tcp) &&
-        conf_is_usable(conf, CONF_listen_unix))
+    if (!conf->listen_tcp.items[0] && !conf->listen_tls.items[0] && !*conf->listen_unix &&
+        conf_is_usable(conf, CONF_listen_tcp) && conf_is_usable(conf, CONF_listen_unix))
         conf_problem(problems, &conf->origins[CONF_listen_tcp], &conf_rows[CONF_listen_tcp],
                      "nothing to listen on, write an address here or a path in listen.unix");
     if (strcmp(conf->listen_unix, conf->channel_socket) == 0 && conf_is_usable(conf, CONF_channel_socket))

@@ -47,8 +47,8 @@ struct conf_row {
     enum conf_kind kind;
     const char *fallback;
     uint64_t min, max;
-    size_t offset; /* of the member in struct conf */
-    size_t bytes;  /* of the member */
+    size_t offset;    /* of the member in struct conf */
+    size_t bytes;     /* of the member */
     bool is_at_start; /* a reload does not change it */
     const char *why;
 };

@@ -28,7 +28,7 @@
 #define HOST_GRACE_MS 5000u
 #define SHARDS_MAX 256u
 #define DESCRIPTORS_KEPT 128u /* not for connections: channels, loops, listeners, metrics */
-#define KEPT_BYTES_MAX 1024u   /* names of the keys that a reload leaves as they are */
+#define KEPT_BYTES_MAX 1024u  /* names of the keys that a reload leaves as they are */
 #define CHANNEL_PATIENCE_S 2  /* without a channel this long is worth a line in the log */
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
@@ -269,6 +269,7 @@ static void daemon_reload(struct daemon *daemon)
     buf_init(&kept, KEPT_BYTES_MAX);
     int r = conf_reload(daemon->conf, &conf, &kept, &err);
 
+    metrics_add(metrics_shard(daemon->metrics, daemon->shard_count), r < 0 ? METRIC_RELOADS_FAILED : METRIC_RELOADS, 1);
     if (r < 0) {
         log_error("reload-failed", "the configuration stays as it was: %s", err.text);
     } else {

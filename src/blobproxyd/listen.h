@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening sockets for Blob requests: TCP addresses, with and without TLS, and a Unix socket. Accepts on the main thread and deals the connections
- * out evenly, so shards neither share a socket nor race for it. */
+/* The listening sockets for Blob requests: TCP addresses, with and without TLS, and a Unix socket. Accepts on the main thread and
+ * deals the connections out evenly, so shards neither share a socket nor race for it. */
 #ifndef BLOBPROXYD_LISTEN_H
 #define BLOBPROXYD_LISTEN_H
 

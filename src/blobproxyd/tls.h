@@ -16,8 +16,8 @@
 /* A certificate with the chain behind it, and its key. Immutable, counted; any thread. The key is wiped with the last count. */
 struct tls_identity;
 
-/* PEM files; the key's must pass file_read_secret(). 0 or a negative errno: -EBADMSG when a file holds something else, -EKEYREJECTED
- * when the key is not that of the certificate; err names the file and never quotes it. */
+/* PEM files; the key's must pass file_read_secret(). 0 or a negative errno: -EBADMSG when a file holds something else,
+ * -EKEYREJECTED when the key is not that of the certificate; err names the file and never quotes it. */
 int tls_identity_load(const char *certificate_path, const char *key_path, struct tls_identity **ret_identity,
                       struct err *err) MUST_CHECK;
 struct tls_identity *tls_identity_ref(struct tls_identity *identity);   /* NULL is fine */

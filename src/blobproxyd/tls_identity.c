@@ -68,8 +68,7 @@ static int take_files(struct tls_identity *identity, const char *certificate_pat
         return err_set(err, -EBADMSG, "%s: holds no certificate in PEM", certificate_path);
     gnutls_datum_t certificate_text = datum_of(&certificate), key_text = datum_of(&key);
 
-    r = gnutls_certificate_set_x509_key_mem2(identity->credentials, &certificate_text, &key_text, GNUTLS_X509_FMT_PEM, NULL,
-                                             0);
+    r = gnutls_certificate_set_x509_key_mem2(identity->credentials, &certificate_text, &key_text, GNUTLS_X509_FMT_PEM, NULL, 0);
     if (r >= 0)
         r = find_validity(identity);
     return r < 0 ? key_problem(r, &key, certificate_path, key_path, err) : 0;

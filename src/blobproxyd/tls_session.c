@@ -49,8 +49,9 @@ static int code_of(struct tls_session *session, ssize_t result)
     if (result == GNUTLS_E_AGAIN || result == GNUTLS_E_INTERRUPTED)
         return -EAGAIN;
     session->last_error = (int)result;
-    return result == GNUTLS_E_PREMATURE_TERMINATION || result == GNUTLS_E_PULL_ERROR || result == GNUTLS_E_PUSH_ERROR ? -ECONNRESET
-                                                                                                                       : -EPROTO;
+    return result == GNUTLS_E_PREMATURE_TERMINATION || result == GNUTLS_E_PULL_ERROR || result == GNUTLS_E_PUSH_ERROR
+               ? -ECONNRESET
+               : -EPROTO;
 }
 
 static bool is_passing(ssize_t result)

@@ -155,6 +155,15 @@ static void tunnel_end(struct tunnel *tunnel)
     tunnel->deadline_us = clock_mono_us() + patience_us(tunnel);
 }
 
+/* Nothing can be read before the socket takes what the session has to send. */
+static void wait_for_session(struct tunnel *tunnel)
+{
+    if (!tls_session_wants_write(tunnel->session))
+        return;
+    event_del(tunnel->outer_readable);
+    event_add(tunnel->outer_writable, NULL);
+}
+
 /* ---- moving bytes; each returns false when the tunnel is gone or must wait ---- */
 
 static bool leave_over(struct leftover *leftover, const char *bytes, size_t len)
@@ -213,10 +222,7 @@ static bool take_record(struct tunnel *tunnel)
     ssize_t got = tls_session_recv(tunnel->session, bytes, TLS_RECORD_BYTES);
 
     if (got == -EAGAIN) {
-        if (tls_session_wants_write(tunnel->session)) { /* the client wants other keys and its socket is full */
-            event_del(tunnel->outer_readable);
-            event_add(tunnel->outer_writable, NULL);
-        }
+        wait_for_session(tunnel);
         return false;
     }
     if (got <= 0) { /* gone, with or without a word: as on any connection nobody is answered any more */
@@ -365,6 +371,14 @@ static void tunnel_open(struct tunnel *tunnel)
     pump_in(tunnel);
 }
 
+/* A record that was cut short looks like a wrong one otherwise. */
+static bool client_has_left(const struct tunnel *tunnel)
+{
+    char byte;
+
+    return recv(tunnel->outer, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void tunnel_handshake(struct tunnel *tunnel)
 {
     int r = tls_session_handshake(tunnel->session);
@@ -372,10 +386,9 @@ static void tunnel_handshake(struct tunnel *tunnel)
     if (r == 0) {
         tunnel_open(tunnel);
     } else if (r == -EAGAIN) {
-        if (tls_session_wants_write(tunnel->session))
-            event_add(tunnel->outer_writable, NULL);
+        wait_for_session(tunnel);
     } else {
-        count(tunnel, r == -ECONNRESET ? METRIC_TLS_GONE : METRIC_TLS_FAILED);
+        count(tunnel, r == -ECONNRESET || client_has_left(tunnel) ? METRIC_TLS_GONE : METRIC_TLS_FAILED);
         log_debug("tls-failed", "a TLS handshake failed: %s", tls_session_problem(tunnel->session));
         tunnel_close(tunnel);
     }
@@ -426,6 +439,7 @@ static void outer_event(evutil_socket_t fd, short what, void *arg)
         tunnel_begin(tunnel);
         break;
     case TUNNEL_HANDSHAKE:
+        event_add(tunnel->outer_readable, NULL);
         tunnel_handshake(tunnel);
         break;
     case TUNNEL_OPEN:
@@ -510,12 +524,20 @@ int tunnels_add(struct tunnels *tunnels, int socket, const struct sockaddr *addr
     return 0;
 }
 
-/* While the client takes nothing the inner end is not read, so that the front has gone shows here only. */
-static bool front_has_gone(const struct tunnel *tunnel)
+static bool has_hung_up(int socket)
 {
-    struct pollfd state = {.fd = tunnel->inner, .events = POLLRDHUP};
+    struct pollfd state = {.fd = socket, .events = POLLRDHUP};
 
-    return tunnel->to_client.bytes && poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR));
+    return poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
+/* An end that is not read, because the other one takes nothing, shows only here that it has gone. */
+static void look_at_ends(struct tunnel *tunnel)
+{
+    if (tunnel->to_inner.bytes && has_hung_up(tunnel->outer))
+        tunnel_close(tunnel);
+    else if (tunnel->to_client.bytes && has_hung_up(tunnel->inner))
+        tunnel_end(tunnel);
 }
 
 void tunnels_sweep(struct tunnels *tunnels, uint64_t now_us)
@@ -525,8 +547,7 @@ void tunnels_sweep(struct tunnels *tunnels, uint64_t now_us)
     for (tunnel = TAILQ_FIRST(&tunnels->list); tunnel; tunnel = next) {
         next = TAILQ_NEXT(tunnel, link);
         if (tunnel->phase == TUNNEL_OPEN) {
-            if (front_has_gone(tunnel))
-                tunnel_end(tunnel);
+            look_at_ends(tunnel);
         } else if (now_us >= tunnel->deadline_us) {
             if (tunnel->phase == TUNNEL_HANDSHAKE)
                 count(tunnel, METRIC_TLS_DEADLINE);
