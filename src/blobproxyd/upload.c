@@ -5,7 +5,11 @@
  * the blob changes once, at the end, under the client's conditions, and a client that goes away leaves nothing committed.
  * - A block list has no MD5 of its content: the body is hashed here, checked against the client's Content-MD5 or
  *   x-ms-content-crc64, and set as x-ms-blob-content-md5, as Put Blob would have done.
- * - A block lost with its channel is sent again (the same id overwrites it). A lost list is not: its outcome is unknown.
+ * - Blocks are refused in places where Put Blob would do: over a blob of another type, beside somebody's uncommitted blocks with
+ * ids of another length, with rights to create alone. Where there is a way past the channel the first block is a small one, kept
+ * here until the host has stored it; if it refuses it so, the whole Put Blob goes upstream. Otherwise the error says what to do.
+ * - A block lost with its channel is sent again (the same id overwrites it), when the channel is back: what was stored
+ *   there is of no use elsewhere. A lost list is not: its outcome is unknown.
  * - Any other answer than 201 to a block is the answer to the client, once its body has been read away. */
 #include "exchange_internal.h"
 
@@ -23,6 +27,7 @@
 
 #define UPLOAD_WINDOW 3u /* blocks being filled or at the host */
 #define BLOCK_ATTEMPTS_MAX 5u
+#define PROBE_BYTES 65536u /* the first block, where it is a probe */
 #define MD5_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(MD5_DIGEST_SIZE) + 1)
 #define CRC_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(8) + 1)
 #define BLOCK_ID_RAW_BYTES 48 /* 64 characters of base64 without padding, as several SDKs make them */
@@ -59,7 +64,8 @@ struct upload {
     char prefix[AZURE_REQUEST_ID_BYTES]; /* of the block ids: no other upload of the blob has it */
     struct md5_ctx md5;
     uint64_t crc;
-    char md5_text[MD5_TEXT_BYTES];
+    char md5_text[MD5_TEXT_BYTES], crc_text[CRC_TEXT_BYTES];
+    char *probe; /* owned; the first block's bytes, until it is stored */
 };
 
 static void block_send(struct block *block);
@@ -163,6 +169,53 @@ static void answer_with(struct block *block)
     exchange_take_answer(upload->x, slot);
 }
 
+/* Refusals of a Put Block that say nothing of the same Put Blob. */
+static const struct {
+    enum azure_error error;
+    const char *hint;
+} not_of_put_blob[] = {
+    {AZURE_InvalidBlobType,
+     "There is a blob of another type, and a body larger than a slot is stored in blocks, which cannot replace "
+     "it: delete it first, raise slots.large_bytes, or set upstream.fallback."},
+    {AZURE_InvalidBlobOrBlock,
+     "A body larger than a slot is stored in blocks, and there are uncommitted blocks with ids of another "
+     "length: commit or drop them first, raise slots.large_bytes, or set upstream.fallback."},
+    {AZURE_InvalidBlockId,
+     "A body larger than a slot is stored in blocks, and the ids of this blob's blocks have another length: drop "
+     "its uncommitted blocks, raise slots.large_bytes, or set upstream.fallback."},
+    {AZURE_AuthorizationPermissionMismatch,
+     "A body larger than a slot is stored in blocks, which takes the permission to write: allow "
+     "it, raise slots.large_bytes, or set upstream.fallback."},
+};
+
+/* What was received is the probe: all of it goes upstream as a Put Blob. */
+static void fall_back(struct upload *upload)
+{
+    struct exchange *x = upload->x;
+
+    x->kept = TAKE_PTR(upload->probe);
+    x->upload = upload_free(upload);
+    if (!exchange_fall_back(x, METRIC_ROUTE_BLOCKS_REFUSED)) /* it was there when the probe was made */
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_INTERNAL, "There is no way past the channel.");
+}
+
+/* The host has refused a block; its answer's head stands in x->response. */
+static void block_refused(struct block *block)
+{
+    struct upload *upload = block->upload;
+    struct slice code = head_value(&upload->x->response, "x-ms-error-code");
+    size_t i = 0, count = sizeof(not_of_put_blob) / sizeof(not_of_put_blob[0]);
+
+    while (i < count && !slice_equal(code, slice_of(azure_error_code(not_of_put_blob[i].error))))
+        i++;
+    if (i == count)
+        answer_with(block);
+    else if (upload->probe)
+        fall_back(upload);
+    else
+        upload_refuse(upload, not_of_put_blob[i].error, METRIC_ERROR_TOO_LARGE, not_of_put_blob[i].hint);
+}
+
 static void take_completion(struct block *block, const struct transfer *transfer)
 {
     struct exchange *x = block->upload->x;
@@ -173,12 +226,15 @@ static void take_completion(struct block *block, const struct transfer *transfer
                       "The host did not store a block of the upload. Nothing was committed.");
         return;
     }
-    if (exchange_open_response(block->slot, &x->response_bytes, &x->response, &ignored) == 0 && x->response.status == 201) {
+    if (exchange_open_response(block->slot, &x->response_bytes, &x->response, &ignored) < 0) {
+        answer_with(block);
+    } else if (x->response.status != 201) {
+        block_refused(block);
+    } else {
+        free(TAKE_PTR(block->upload->probe));
         release_block(block);
         upload_go_on(block->upload);
-        return;
     }
-    answer_with(block);
 }
 
 static void block_completed(struct transfer *transfer, int result)
@@ -244,6 +300,8 @@ static void fill_next(struct upload *upload, struct slot *slot)
         slots_put(slot, upload->x->env->slots);
         return;
     }
+    if (upload->x->env->route && upload->block_count == 0)
+        upload->probe = malloc(PROBE_BYTES); /* NULL: it goes without */
     *block = (struct block){.upload = upload, .state = BLOCK_FILLING, .number = upload->block_count++, .slot = slot};
     upload->filling = block;
 }
@@ -263,7 +321,7 @@ static int next_block(struct upload *upload)
     struct slots *slots = upload->x->env->slots;
     bool has_any = false;
 
-    if (!free_block(upload)) {
+    if (!free_block(upload) || (upload->probe && upload->block_count > 0)) {
         upload->is_waiting = true;
         return -EAGAIN;
     }
@@ -288,6 +346,8 @@ static void take_bytes(struct upload *upload, const char *bytes, size_t len)
     struct block *block = upload->filling;
 
     memcpy(block->slot->data + block->bytes, bytes, len);
+    if (upload->probe)
+        memcpy(upload->probe + block->bytes, bytes, len);
     block->bytes += len;
     md5_update(&upload->md5, len, (const uint8_t *)bytes);
     if (head_find(&upload->x->request, "x-ms-content-crc64"))
@@ -304,14 +364,14 @@ enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t 
         return EXCHANGE_WAIT;
     }
     struct block *block = upload->filling;
-    uint64_t room = block->slot->data_capacity - block->bytes;
+    uint64_t room = (upload->probe ? PROBE_BYTES : block->slot->data_capacity) - block->bytes;
 
     if (len > room)
         len = (size_t)room;
     take_bytes(upload, bytes, len);
     x->body_received += len;
     *taken = len;
-    if (block->bytes == block->slot->data_capacity) {
+    if (len == room) {
         upload->filling = NULL;
         block_send(block);
     }
@@ -330,14 +390,8 @@ static bool is_md5_right(const struct upload *upload)
 static bool is_crc_right(const struct upload *upload)
 {
     struct slice claimed = head_value(&upload->x->request, "x-ms-content-crc64");
-    char text[CRC_TEXT_BYTES];
-    uint8_t raw[8];
 
-    for (unsigned i = 0; i < sizeof(raw); i++)
-        raw[i] = (uint8_t)(upload->crc >> (8 * i));
-    base64_encode_raw(text, sizeof(raw), raw);
-    text[CRC_TEXT_BYTES - 1] = '\0';
-    return !claimed.bytes || slice_equal(claimed, slice_of(text));
+    return !claimed.bytes || slice_equal(claimed, slice_of(upload->crc_text));
 }
 
 /* Put Block List answers with digests of the list; Put Blob with those of the content. */
@@ -356,6 +410,9 @@ static void dress_answer(struct upload *upload)
     }
     response->field_count = (uint16_t)kept;
     int r = head_add(response, SLICE("Content-MD5"), slice_of(upload->md5_text));
+
+    if (r == 0 && head_find(&upload->x->request, "x-ms-content-crc64"))
+        r = head_add(response, SLICE("x-ms-content-crc64"), slice_of(upload->crc_text));
 
     (void)r; /* full: the answer is complete without it */
 }
@@ -453,8 +510,12 @@ static void send_list(struct upload *upload)
 
 static void finish_digests(struct upload *upload)
 {
-    uint8_t digest[MD5_DIGEST_SIZE];
+    uint8_t digest[MD5_DIGEST_SIZE], crc[8];
 
+    for (unsigned i = 0; i < sizeof(crc); i++)
+        crc[i] = (uint8_t)(upload->crc >> (8 * i));
+    base64_encode_raw(upload->crc_text, sizeof(crc), crc);
+    upload->crc_text[CRC_TEXT_BYTES - 1] = '\0';
     md5_digest(&upload->md5, sizeof(digest), digest);
     base64_encode_raw(upload->md5_text, sizeof(digest), digest);
     upload->md5_text[MD5_TEXT_BYTES - 1] = '\0';
@@ -498,7 +559,7 @@ void upload_finish(struct upload *upload)
 
 bool upload_list_fits(uint64_t body_bytes, uint32_t slot_bytes)
 {
-    uint64_t blocks = (body_bytes + slot_bytes - 1) / slot_bytes;
+    uint64_t blocks = (body_bytes + slot_bytes - 1) / slot_bytes + 1; /* the first may be a probe */
 
     return blocks <= LIMIT_BLOCKS_COMMITTED && LIST_FRAME_BYTES + blocks * LIST_ENTRY_BYTES <= slot_bytes;
 }
@@ -529,6 +590,7 @@ struct upload *upload_free(struct upload *upload)
     if (!upload)
         return NULL;
     upload_release(upload);
+    free(upload->probe);
     free(upload);
     return NULL;
 }
