@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What executes a transfer at the host's end: the embedded store (service.h) or, later, any Blob endpoint. */
+/* What executes a transfer at the host's end: the embedded store (service.h) or any Blob endpoint (backend.h). */
 #ifndef BLOBHOSTD_EXECUTOR_H
 #define BLOBHOSTD_EXECUTOR_H
 
@@ -34,6 +34,9 @@ struct executor {
     /* Answers through done(done_arg, status), at once or later on the thread that called; status 0 or an HRESULT-like code. */
     void (*execute)(struct executor *self, const struct host_request *request, struct host_response *response,
                     void (*done)(void *arg, uint32_t status), void *done_arg);
+    /* On a thread that executed, when it ends and everything is answered: gives back what it kept for that thread. NULL: nothing.
+     */
+    void (*thread_end)(struct executor *self);
 };
 
 #endif

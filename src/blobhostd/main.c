@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* blobhostd: the emulated host. Puts together accounts, store, service and bus, and waits for the end. */
+/* blobhostd: the emulated host. Puts together accounts, store and service, or a backend, and the bus, and waits for the end. */
 #ifdef HAVE_CONFIG_H
 #include "config.h"
 #endif
 
 #include "../lib/sign/accounts.h"
+#include "backend.h"
+#include "limiter.h"
 #include "options.h"
 #include "service.h"
 #include "store.h"
@@ -26,6 +28,8 @@ struct host {
     struct accounts *accounts;
     struct store *store;
     struct service *service;
+    struct backend *backend; /* in place of the three above */
+    struct limiter *limiter; /* NULL: no limits */
     struct vsp *vsp;
     int signal_fd;
 };
@@ -76,7 +80,7 @@ static int host_load_accounts(struct host *host, const struct options *options, 
     return rc;
 }
 
-static int host_start(struct host *host, const struct options *options, struct err *err)
+static int host_open_store(struct host *host, const struct options *options, struct executor **ret_executor, struct err *err)
 {
     const struct store_options store_options = {.sync = options->sync};
     int rc = host_load_accounts(host, options, err);
@@ -89,7 +93,54 @@ static int host_start(struct host *host, const struct options *options, struct e
     if (rc < 0)
         return err_set(err, rc, "cannot start the service: %s", strerror(-rc));
     service_compute_md5(host->service, !options->no_content_md5);
-    return vsp_start(options->socket_path, service_executor(host->service), NULL, &host->vsp, err);
+    *ret_executor = service_executor(host->service);
+    return 0;
+}
+
+static int host_open_backend(struct host *host, const struct options *options, struct executor **ret_executor, struct err *err)
+{
+    const struct backend_options backend_options = {
+        .url = options->backend_url, .ca_file = options->backend_ca_path, .thread_base = vsp_thread_base};
+    const int rc = backend_new(&backend_options, &host->backend, err);
+
+    if (rc == 0)
+        *ret_executor = backend_executor(host->backend);
+    return rc;
+}
+
+static int host_limit(struct host *host, const struct options *options, struct executor **executor, struct err *err)
+{
+    const struct limiter_options limits = {options->transfer_rate, options->transfer_latency_ms, vsp_thread_base};
+
+    if (options->transfer_rate == 0 && options->transfer_latency_ms == 0)
+        return 0;
+    if (limiter_new(*executor, &limits, &host->limiter) < 0)
+        return err_set(err, -ENOMEM, "out of memory");
+    *executor = limiter_executor(host->limiter);
+    return 0;
+}
+
+static int host_start(struct host *host, const struct options *options, struct err *err)
+{
+    struct executor *executor = NULL;
+    int rc =
+        options->backend_url ? host_open_backend(host, options, &executor, err) : host_open_store(host, options, &executor, err);
+
+    if (rc == 0)
+        rc = host_limit(host, options, &executor, err);
+    if (rc < 0)
+        return rc;
+    return vsp_start(options->socket_path, executor, NULL, &host->vsp, err);
+}
+
+static void host_say_started(const struct host *host, const struct options *options)
+{
+    if (options->backend_url)
+        log_notice("host-started", "executing on %s for %s", options->backend_url, options->socket_path);
+    else
+        log_notice("host-started", "serving %zu account(s) from %s on %s", accounts_count(host->accounts),
+                   options->store_directory, options->socket_path);
+    (void)sd_notifyf(0, "READY=1\nSTATUS=listening on %s", options->socket_path);
 }
 
 /* Until a signal comes or the parent's descriptor hangs up. */
@@ -113,6 +164,8 @@ static void host_wait(const struct host *host, int parent_fd)
 static void host_stop(struct host *host)
 {
     host->vsp = vsp_stop(host->vsp);
+    host->limiter = limiter_free(host->limiter);
+    host->backend = backend_free(host->backend);
     host->service = service_free(host->service);
     if (host->store)
         host->store = store_close(host->store);
@@ -134,9 +187,7 @@ static int host_run(const struct options *options, pid_t parent)
         host_stop(&host);
         return host_complain(&err, EXIT_FAILURE);
     }
-    log_notice("host-started", "serving %zu account(s) from %s on %s", accounts_count(host.accounts), options->store_directory,
-               options->socket_path);
-    (void)sd_notifyf(0, "READY=1\nSTATUS=listening on %s", options->socket_path);
+    host_say_started(&host, options);
     host_wait(&host, options->parent_fd);
     (void)sd_notify(0, "STOPPING=1");
     host_stop(&host);

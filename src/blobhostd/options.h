@@ -8,6 +8,7 @@
 #include "../lib/log.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum options_action { OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION };
 
@@ -16,7 +17,11 @@ struct options {
     enum options_action action;
     const char *socket_path;
     const char *store_directory;
-    const char *accounts_path; /* NULL: none */
+    const char *accounts_path;   /* NULL: none */
+    const char *backend_url;     /* instead of the store; NULL: none */
+    const char *backend_ca_path; /* NULL: the system's */
+    uint64_t transfer_rate;      /* bytes a second; 0: no limit */
+    unsigned transfer_latency_ms;
     bool with_development_account;
     bool sync;
     bool no_content_md5;

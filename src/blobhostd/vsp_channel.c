@@ -257,6 +257,8 @@ static void *channel_run(void *arg)
         event_base_loop(channel->base, EVLOOP_NO_EXIT_ON_EMPTY);
     assert(channel->state == CHANNEL_CLOSING);
     channel->queue = vsp_queue_free(channel->queue);
+    if (channel->config.executor->thread_end)
+        channel->config.executor->thread_end(channel->config.executor);
     atomic_store(&channel->is_finished, true);
     (void)!write(channel->config.finished_fd, &one, sizeof(one));
     return NULL;

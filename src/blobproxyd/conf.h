@@ -51,6 +51,7 @@ struct conf {
     uint32_t slots_small;       /* 256, over all shards */
     uint32_t slots_large;       /* 16 */
     uint32_t slots_large_bytes; /* 8M; at most 31M */
+    uint32_t slots_read_window; /* 12 */
 
     uint32_t limits_connections;          /* 16384 */
     uint32_t limits_shards;               /* 0: one per CPU this process may use */

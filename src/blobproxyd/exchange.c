@@ -129,6 +129,20 @@ static void exchange_submit_failed(struct submission *submission)
 
 static void exchange_slot_ready(struct slot_waiter *waiter, struct slot *slot);
 
+/* How large the answer will be is not known. */
+static bool is_whole_read(const struct exchange *x)
+{
+    return operation_row(x->operation)->answer == ANSWER_DATA && !head_find(&x->request, "x-ms-range") &&
+           !head_find(&x->request, "Range");
+}
+
+/* The answer to a read, or one that did not fit, has that many bytes: a hint for the next read. */
+static void learn_size(struct exchange *x, uint64_t body_bytes)
+{
+    if (is_whole_read(x))
+        x->env->reads_are_large = body_bytes > SLOT_SMALL_DATA_BYTES && body_bytes <= x->env->conf->slots_large_bytes;
+}
+
 /* Takes a slot now (0) or joins the queue (-EAGAIN, the state is then EX_SLOT). */
 static int acquire_slot(struct exchange *x, enum slot_class class)
 {
@@ -237,6 +251,7 @@ void exchange_take_answer(struct exchange *x, struct slot *slot)
                         "The host's answer names more bytes than it was given room for.");
         return;
     }
+    learn_size(x, body_bytes);
     x->answer_body = slot->data;
     x->answer_bytes = x->response.status == 304 || x->response.status == 204 ? 0 : body_bytes;
     exchange_answered(x);
@@ -269,6 +284,7 @@ static void grow(struct exchange *x)
     }
     bool may_split = row->split == SPLIT_GET_RANGES && !head_find(&x->request, "x-ms-structured-body") && split_is_possible(x);
 
+    learn_size(x, body_bytes);
     if (body_bytes <= large && x->slot->class != SLOT_LARGE)
         send_again(x, SLOT_LARGE);
     else if (may_split && exchange_may_change(x))
@@ -309,7 +325,10 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
         }
         break;
     case VSP_STATUS_TIMEOUT:
-        exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS, "The host did not start the request in time.");
+        exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS, "The host did not answer the request in time.");
+        return;
+    case VSP_STATUS_NOT_READY:
+        exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS, "The host cannot reach its storage.");
         return;
     default:
         break;
@@ -453,6 +472,14 @@ static void begin_body(struct exchange *x)
         exchange_move(x, EX_BODY);
 }
 
+/* Without a body. A read that may well need a large slot takes one that is free: asking twice costs more. */
+static int acquire_first_slot(struct exchange *x)
+{
+    if (x->env->reads_are_large && is_whole_read(x))
+        x->slot = slots_take(x->env->slots, SLOT_LARGE);
+    return x->slot ? 0 : acquire_slot(x, first_class(x));
+}
+
 enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
 {
     struct guard_verdict verdict = guard_check(&x->request);
@@ -472,7 +499,7 @@ enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
         return exchange_next_step(x);
     if (x->body_bytes > 0)
         begin_body(x);
-    else if (acquire_slot(x, first_class(x)) == 0)
+    else if (acquire_first_slot(x) == 0)
         send_request(x);
     return exchange_next_step(x);
 }

@@ -51,6 +51,7 @@ struct exchange_env {
     struct buf target_text, head_text, sign_text; /* scratch */
     struct exchange *spare;                       /* free list */
     unsigned spares, exchanges, transfers;
+    bool reads_are_large; /* the last read of a whole blob needed a large slot, and one was enough */
 };
 
 void exchange_env_init(struct exchange_env *env);

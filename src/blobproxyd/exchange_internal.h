@@ -29,8 +29,6 @@ enum exchange_rights {
     RIGHTS_SIGN,   /* SharedKey, verified here: signed anew with the account's key */
 };
 
-#define SPLIT_WINDOW 4 /* parts of one read in flight or waiting for the client */
-
 struct split;
 struct upload;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A read that is larger than a slot: fetched in parts pinned by ETag, several in flight, handed on in order.
  *
- * - One part at least is always under way or waiting for a slot; more are begun only while slots are free and nobody waits, so a
- *   slow reader holds no more than its window and none when others are in need.
+ * - One part at least is always under way or waiting for a slot; more are begun only while slots are free and nobody waits.
+ * - The window of parts grows while the client waits for the host and shrinks while the host waits for the client: a fast reader
+ * gets as many parts side by side as it can use, a slow one holds two slots.
  * - Anything but exactly the bytes asked for (the blob has changed, the host failed) ends the stream: the connection is cut, the
  *   body is never mixed and never ended cleanly short.
  * - A part lost with its channel is asked for again: reads are safe to repeat. Where there is a way past the channel that can be
@@ -19,6 +20,13 @@
 #include <string.h>
 
 #define PART_ATTEMPTS_MAX 5u
+
+/* Of a slot this much is used for one part: with longer ones the first bytes come later and the last ones alone, with shorter
+ * ones a host's latency counts for more. */
+#define PART_BYTES_MAX (4u * 1024 * 1024)
+
+#define WINDOW_FIRST 4u
+#define WINDOW_LEAST 2u /* one at the client, one at the host */
 
 enum part_state { PART_UNUSED, PART_SLOT, PART_HOST, PART_READY };
 
@@ -39,6 +47,10 @@ struct split {
     uint64_t next_first, end; /* in the blob: next byte to ask for, and the byte behind the last */
     uint32_t part_bytes;
     unsigned oldest, count; /* parts[] is a ring */
+    unsigned window;        /* parts that there may be now */
+    unsigned parts_max;     /* slots.read_window */
+    bool has_begun;         /* a first part has been handed on */
+    bool is_awaited;        /* the client has seen that the oldest part is not there */
     bool is_broken;
     struct channel_watch watch;
     struct route_seat seat;
@@ -46,7 +58,7 @@ struct split {
     uint64_t upstream_left;
     struct buf head_bytes;
     struct head head;
-    struct part parts[SPLIT_WINDOW];
+    struct part parts[];
 };
 
 static void part_send(struct part *part);
@@ -120,6 +132,12 @@ static int ask_upstream(struct split *split, uint64_t first)
     return r < 0 ? r : upstream_start(x->env->route, &request, &hooks, &split->upstream);
 }
 
+/* The parts in the order of the blob. */
+static struct part *part_at(struct split *split, unsigned i)
+{
+    return &split->parts[(split->oldest + i) % split->parts_max];
+}
+
 static void part_release(struct part *part)
 {
     struct exchange_env *env = part->split->x->env;
@@ -141,9 +159,9 @@ static bool split_fall_back(struct split *split)
 
     if (!env->route || env->channel->state == CHANNEL_UP || split->upstream || split->is_broken)
         return split->upstream != NULL;
-    while (ready < split->count && split->parts[(split->oldest + ready) % SPLIT_WINDOW].state == PART_READY)
+    while (ready < split->count && part_at(split, ready)->state == PART_READY)
         ready++;
-    uint64_t first = ready < split->count ? split->parts[(split->oldest + ready) % SPLIT_WINDOW].first : split->next_first;
+    uint64_t first = ready < split->count ? part_at(split, ready)->first : split->next_first;
 
     if (first == split->end || !route_take_seat(env->route, &split->seat))
         return false;
@@ -152,7 +170,7 @@ static bool split_fall_back(struct split *split)
         return false;
     }
     while (split->count > ready)
-        part_release(&split->parts[(split->oldest + --split->count) % SPLIT_WINDOW]);
+        part_release(part_at(split, --split->count));
     split->next_first = split->end;
     split->upstream_left = split->end - first;
     split->x->route = METRIC_ROUTE_CHANNEL_LOST;
@@ -279,12 +297,12 @@ static void split_fill(struct split *split)
 {
     if (split_fall_back(split))
         return;
-    while (split->count < SPLIT_WINDOW && split->next_first < split->end && !split->is_broken) {
+    while (split->count < split->window && split->next_first < split->end && !split->is_broken) {
         struct slot *slot = slots_take(split->x->env->slots, SLOT_LARGE);
 
         if (!slot && split->count > 0)
             return;
-        struct part *part = &split->parts[(split->oldest + split->count) % SPLIT_WINDOW];
+        struct part *part = &split->parts[(split->oldest + split->count) % split->parts_max];
         uint64_t left = split->end - split->next_first;
 
         memset(part, 0, sizeof(*part));
@@ -331,7 +349,8 @@ int split_begin(struct exchange *x, uint64_t body_bytes)
 
     if (!split_is_possible(x) || body_first(&x->response, &first) < 0)
         return -EBADMSG;
-    struct split *split = calloc(1, sizeof(*split));
+    const unsigned parts_max = x->env->conf->slots_read_window;
+    struct split *split = calloc(1, sizeof(*split) + parts_max * sizeof(split->parts[0]));
 
     if (!split)
         return -ENOMEM;
@@ -344,12 +363,34 @@ int split_begin(struct exchange *x, uint64_t body_bytes)
     split->x = x;
     split->next_first = first;
     split->end = first + body_bytes;
-    split->part_bytes = x->env->conf->slots_large_bytes;
+    split->part_bytes = x->env->conf->slots_large_bytes < PART_BYTES_MAX ? x->env->conf->slots_large_bytes : PART_BYTES_MAX;
+    split->parts_max = parts_max;
+    split->window = parts_max < WINDOW_FIRST ? parts_max : WINDOW_FIRST;
     x->split = split;
     x->answer_bytes = body_bytes;
     x->answer_body = NULL;
     split_fill(split);
     return 0;
+}
+
+/* The client has to wait for the host; for the first part everybody does. */
+static void split_grow(struct split *split)
+{
+    if (!split->has_begun || split->is_awaited)
+        return;
+    split->is_awaited = true;
+    split->window = split->window * 2 < split->parts_max ? split->window * 2 : split->parts_max;
+    split_fill(split);
+}
+
+/* A part was handed on, and everything asked for behind it is there already: the host waits for the client. */
+static void split_shrink(struct split *split)
+{
+    for (unsigned i = 0; i < split->count; i++)
+        if (split->parts[(split->oldest + i) % split->parts_max].state != PART_READY)
+            return;
+    if (split->count > 0 && split->window > WINDOW_LEAST)
+        split->window--;
 }
 
 ssize_t split_read(struct split *split, char *bytes, size_t max)
@@ -360,8 +401,10 @@ ssize_t split_read(struct split *split, char *bytes, size_t max)
         return -EIO;
     if (split->count == 0 && split->upstream)
         return read_upstream(split, bytes, max);
-    if (split->count == 0 || part->state != PART_READY)
+    if (split->count == 0 || part->state != PART_READY) {
+        split_grow(split);
         return 0;
+    }
     uint64_t left = part->bytes - part->taken;
     size_t n = left < max ? (size_t)left : max;
 
@@ -371,8 +414,11 @@ ssize_t split_read(struct split *split, char *bytes, size_t max)
         slots_put(part->slot, split->x->env->slots);
         part->slot = NULL;
         part->state = PART_UNUSED;
-        split->oldest = (split->oldest + 1) % SPLIT_WINDOW;
+        split->oldest = (split->oldest + 1) % split->parts_max;
         split->count--;
+        split->has_begun = true;
+        split->is_awaited = false;
+        split_shrink(split);
         split_fill(split);
     }
     return (ssize_t)n;
@@ -389,7 +435,7 @@ struct split *split_free(struct split *split)
         route_leave_seat(env->route, &split->seat);
     exchange_env_unwatch(env, &split->watch);
     for (unsigned i = 0; i < split->count; i++)
-        part_release(&split->parts[(split->oldest + i) % SPLIT_WINDOW]);
+        part_release(part_at(split, i));
     buf_free(&split->head_bytes);
     free(split->etag);
     free(split);

@@ -221,6 +221,11 @@ static void take_completion(struct block *block, const struct transfer *transfer
     struct exchange *x = block->upload->x;
     uint64_t ignored;
 
+    if (transfer->status == VSP_STATUS_NOT_READY) {
+        upload_refuse(block->upload, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS,
+                      "The host cannot reach its storage. Nothing was committed.");
+        return;
+    }
     if (transfer->status != VSP_STATUS_OK) {
         upload_refuse(block->upload, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS,
                       "The host did not store a block of the upload. Nothing was committed.");

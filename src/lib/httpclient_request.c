@@ -151,6 +151,9 @@ static int request_take_head(struct httprequest *request)
     rc = request->hooks.take_head(request->hooks.owner, &head);
     if (rc < 0 || request->is_over)
         return (int)request_give_up(request, -ECANCELED, "given up by its owner", 1);
+    /* libcurl sends no more of the body then, but would wait for the end of the pause. */
+    if (head.status >= 300 && request->is_read_paused)
+        httprequest_resume(request);
     return 0;
 }
 

@@ -68,12 +68,12 @@ def has_stopped(pid):
 class Program:
     """One process, its output in a file."""
 
-    def __init__(self, name, arguments, directory):
+    def __init__(self, name, arguments, directory, command=None):
         self.name = name
         self.log = pathlib.Path(directory) / f"{name}-{time.monotonic_ns()}.log"
         with open(self.log, "wb") as output:
-            command = [str(BUILD / name), *map(str, arguments)]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            command = [*map(str, command or [BUILD / name]), *map(str, arguments)]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory)
         self.pid = self.process.pid
 
     def output(self):
@@ -103,18 +103,62 @@ class Program:
 class Host(Program):
     """A blobhostd of its own, for blobproxyd without --emulated."""
 
-    def __init__(self, directory, store="store"):
+    def __init__(self, directory, store="store", backend=None, arguments=()):
         self.socket = str(pathlib.Path(directory) / "bus.sock")
-        arguments = ["--socket", self.socket, "--store", pathlib.Path(directory) / store, "--development-account"]
-        super().__init__("blobhostd", arguments, directory)
+        if backend:
+            place = ["--backend", backend]
+        else:
+            place = ["--store", pathlib.Path(directory) / store, "--development-account"]
+        super().__init__("blobhostd", ["--socket", self.socket, *place, *arguments], directory)
+
+
+class Azurite(Program):
+    """The Blob endpoint of tests/azurite on a port of its own, everything in memory. As a context: answers, and is stopped."""
+
+    MAIN = ROOT / "tests/azurite/node_modules/azurite/dist/src/blob/main.js"
+
+    @classmethod
+    def is_installed(cls):
+        return cls.MAIN.is_file() and shutil.which("node") is not None
+
+    def __init__(self, directory=None, port=None, arguments=()):
+        self.own_directory = None if directory else tempfile.mkdtemp(prefix="azurite-test-")
+        self.port = port or free_port()
+        self.address = ("127.0.0.1", self.port)
+        self.url = f"http://127.0.0.1:{self.port}"
+        # Kept connections outlive every pause of a test: no request meets one that is just being closed.
+        options = ["--blobHost", "127.0.0.1", "--blobPort", self.port, "--blobKeepAliveTimeout", "300", "--inMemoryPersistence",
+                   "--skipApiVersionCheck", "--disableTelemetry", "--silent", *arguments]  # fmt: skip
+        super().__init__("azurite", options, directory or self.own_directory, ["node", self.MAIN])
+
+    def __enter__(self):
+        self.wait_ready()
+        return self
+
+    def __exit__(self, *_):
+        self.end_at_all_costs()
+        if self.own_directory:
+            shutil.rmtree(self.own_directory, ignore_errors=True)
+
+    def answers(self):
+        assert self.is_running(), f"azurite ended: {self.output()[-2000:]}"
+        try:
+            return rawhttp.one(self.address, rawhttp.request("GET", "/?comp=list")).status == 200
+        except (OSError, rawhttp.Closed):
+            return False
+
+    def wait_ready(self):
+        wait_for(self.answers, "answer of azurite", 60)
 
 
 class Daemon:
     """blobproxyd, ready. As a context it is stopped at the end and must then have ended with 0 and without a secret said."""
 
-    def __init__(self, config="", arguments=(), is_emulated=True, port=None):
+    def __init__(self, config="", arguments=(), is_emulated=True, port=None, backend=None, host_arguments=(), has_key=True):
+        """backend: a URL that the host executes on; there is then a host of its own. has_key: knows the development account's key."""
         self.directory = tempfile.mkdtemp(prefix="blobproxy-test-")
-        self.config, self.arguments, self.is_emulated = config, arguments, is_emulated
+        self.config, self.arguments, self.is_emulated = config, arguments, is_emulated and not backend
+        self.backend, self.host_arguments, self.has_key = backend, host_arguments, has_key
         self.port, self.metrics_port = port or free_port(), free_port()
         self.address = ("127.0.0.1", self.port)
         self.unix = self.directory + "/blob.sock"
@@ -155,7 +199,7 @@ class Daemon:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def start_host(self):
-        self.host = Host(self.directory)
+        self.host = Host(self.directory, backend=self.backend, arguments=self.host_arguments)
         self.programs.append(self.host)
         wait_for(lambda: os.path.exists(self.host.socket), "bus socket")
 
@@ -163,7 +207,8 @@ class Daemon:
         config = pathlib.Path(self.directory) / "blobproxyd.conf"
         text = self.config
         if not self.is_emulated:
-            text += f"\n[channel]\nsocket = {self.directory}/bus.sock\n[accounts]\ndevelopment = yes\n"
+            text += f"\n[channel]\nsocket = {self.directory}/bus.sock\n"
+            text += f"[accounts]\ndevelopment = {'yes' if self.has_key else 'no'}\n"
         config.write_text(text)
         arguments = ["--config", config, "--listen", f"127.0.0.1:{self.port}"]
         if has_ipv6():

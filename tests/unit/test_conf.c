@@ -301,6 +301,7 @@ Test(conf, an_empty_file_gives_the_defaults, .init = make_directory, .fini = rem
     cr_expect_eq(conf->slots_small, 256u);
     cr_expect_eq(conf->slots_large, 16u);
     cr_expect_eq(conf->slots_large_bytes, 8u << 20);
+    cr_expect_eq(conf->slots_read_window, 12u);
     cr_expect_eq(conf->limits_connections, 16384u);
     cr_expect_eq(conf->limits_keepalive_timeout_ms, 300000u);
     cr_expect_eq(conf->limits_body_rate, 16384u);
@@ -616,6 +617,7 @@ Test(conf, the_sample_parses_to_the_defaults_with_and_without_its_comment_signs)
     cr_expect_not(parsed->listen_tcp.is_default, "no line of the sample was read");
     cr_expect_str_eq(parsed->listen_unix, fresh->listen_unix);
     cr_expect_eq(parsed->slots_large_bytes, fresh->slots_large_bytes);
+    cr_expect_eq(parsed->slots_read_window, fresh->slots_read_window);
     cr_expect_eq(parsed->limits_body_grace_ms, fresh->limits_body_grace_ms);
     cr_expect_eq(parsed->log_level, fresh->log_level);
     conf_free(parsed);

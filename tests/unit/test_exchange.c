@@ -344,6 +344,52 @@ Test(exchange, asks_again_with_a_large_slot)
     fixture_free(fixture);
 }
 
+/* Reads b, which has that many bytes, to its end. Returns the transfers that it took. */
+static unsigned transfers_of_read(struct fixture *fixture, unsigned body_bytes)
+{
+    struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, plain);
+    char *body CLEANUP(cleanup_free) = made_of(body_bytes, 'a');
+    const unsigned before = fixture->submits;
+    char head[96];
+
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %u\r\nETag: \"1\"\r\n", body_bytes);
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    if (fixture->submitted[0]->data_bytes < body_bytes)
+        fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, head, NULL, 0);
+    fixture_answer(fixture, VSP_STATUS_OK, head, body, body_bytes);
+    exchange_end(x, true);
+    return fixture->submits - before;
+}
+
+Test(exchange, remembers_that_reads_are_large)
+{
+    struct fixture *fixture = fixture_new(4, 2);
+
+    cr_expect_eq(transfers_of_read(fixture, 200000), 2);
+    cr_expect_eq(transfers_of_read(fixture, 200000), 1);
+    cr_expect_eq(transfers_of_read(fixture, 10), 1);
+    cr_expect_eq(transfers_of_read(fixture, 200000), 2, "the last one was small");
+    fixture_free(fixture);
+}
+
+Test(exchange, waits_for_no_large_slot_because_of_the_last_read)
+{
+    struct fixture *fixture = fixture_new(4, 1);
+
+    cr_expect_eq(transfers_of_read(fixture, 200000), 2);
+    struct exchange *first = fixture_request(fixture, "GET", PATH_STYLE, plain);
+    struct exchange *second = fixture_request(fixture, "GET", PATH_STYLE, plain);
+    cr_assert_eq(exchange_begin(first, false), EXCHANGE_WAIT);
+    cr_assert_eq(exchange_begin(second, false), EXCHANGE_WAIT);
+    cr_expect_eq(fixture->in_flight, 2);
+    cr_expect_eq(fixture->submitted[1]->data_bytes, SLOT_SMALL_DATA_BYTES);
+    exchange_end(first, false);
+    exchange_end(second, false);
+    fixture_lose(fixture);
+    fixture_lose(fixture);
+    fixture_free(fixture);
+}
+
 static void answer_part(struct fixture *fixture, const char *body, unsigned status, const char *etag)
 {
     struct slice range = head_value(fixture_look(fixture), "x-ms-range");

@@ -99,3 +99,31 @@ Test(options, refuses_descriptors_that_are_not_open)
     expect_complaint(PARSE((char *)"--parent-fd", (char *)"-1"), "-1");
     expect_complaint(PARSE((char *)"--parent-fd", (char *)"1x"), "1x");
 }
+
+Test(options, backend_takes_the_place_of_the_store)
+{
+    cr_assert_eq(PARSE((char *)"--backend", (char *)"https://{account}.blob.core.windows.net", (char *)"--backend-ca=/ca"), 0);
+    cr_assert_str_eq(options.backend_url, "https://{account}.blob.core.windows.net");
+    cr_assert_str_eq(options.backend_ca_path, "/ca");
+    expect_complaint(PARSE((char *)"--backend=http://h", (char *)"--store=/d"), "--store");
+    expect_complaint(PARSE((char *)"--backend=http://h", (char *)"--accounts=/a"), "accounts");
+    expect_complaint(PARSE((char *)"--backend=http://h", (char *)"--development-account"), "accounts");
+    expect_complaint(PARSE((char *)"--backend=http://h/devstoreaccount1"), "paths come from the requests");
+    expect_complaint(PARSE((char *)"--backend-ca=/ca"), "--backend-ca");
+}
+
+Test(options, limits_of_a_transfer)
+{
+    static const char *const wrong[] = {"", "x", "-1", "0", "60G", "60MM", "99999999999999999999", "9999999999M"};
+
+    cr_assert_eq(PARSE((char *)"--transfer-rate=60M", (char *)"--transfer-latency=5"), 0);
+    cr_assert_eq(options.transfer_rate, 60u * 1024 * 1024);
+    cr_assert_eq(options.transfer_latency_ms, 5);
+    cr_assert_eq(PARSE((char *)"--transfer-rate=100K"), 0);
+    cr_assert_eq(options.transfer_rate, 102400);
+    cr_assert_eq(options.transfer_latency_ms, 0);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        expect_complaint(PARSE((char *)"--transfer-rate", (char *)wrong[i]), "--transfer-rate");
+    expect_complaint(PARSE((char *)"--transfer-latency=60001"), "--transfer-latency");
+    expect_complaint(PARSE((char *)"--transfer-latency=soon"), "--transfer-latency");
+}

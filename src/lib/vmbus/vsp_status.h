@@ -27,7 +27,11 @@
  * buffer holds the head of the answer that would have been given (Content-Length, ETag). */
 #define VSP_STATUS_INSUFFICIENT_BUFFER 0x8007007Au
 
-/* WAIT_TIMEOUT: the timeout passed before the request was started. Not executed, nothing in the response buffer. */
+/* ERROR_NOT_READY: the host's storage cannot be reached now. Not executed, nothing in the response buffer. */
+#define VSP_STATUS_NOT_READY 0x80070015u
+
+/* WAIT_TIMEOUT: the timeout passed before the request was started, or before its answer came: it MAY have been executed. Nothing in
+ * the response buffer. */
 #define VSP_STATUS_TIMEOUT 0x80070102u
 
 /* ERROR_INTERNAL_ERROR: the executor gave no usable answer. The outcome is unknown. */
