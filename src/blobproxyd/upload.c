@@ -11,15 +11,14 @@
  * - A block lost with its channel is sent again (the same id overwrites it), when the channel is back: what was stored
  *   there is of no use elsewhere. A lost list is not: its outcome is unknown.
  * - Any other answer than 201 to a block is the answer to the client, once its body has been read away. */
+#include "digests.h"
 #include "exchange_internal.h"
 
-#include "../lib/crc64.h"
 #include "../lib/vmbus/vsp_status.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <nettle/base64.h>
-#include <nettle/md5.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,9 +26,7 @@
 
 #define UPLOAD_WINDOW 3u /* blocks being filled or at the host */
 #define BLOCK_ATTEMPTS_MAX 5u
-#define PROBE_BYTES 65536u /* the first block, where it is a probe */
-#define MD5_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(MD5_DIGEST_SIZE) + 1)
-#define CRC_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(8) + 1)
+#define PROBE_BYTES 65536u    /* the first block, where it is a probe */
 #define BLOCK_ID_RAW_BYTES 48 /* 64 characters of base64 without padding, as several SDKs make them */
 #define BLOCK_ID_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(BLOCK_ID_RAW_BYTES) + 1)
 
@@ -62,9 +59,7 @@ struct upload {
     uint32_t block_count;      /* numbered so far */
     bool is_waiting, is_finished;
     char prefix[AZURE_REQUEST_ID_BYTES]; /* of the block ids: no other upload of the blob has it */
-    struct md5_ctx md5;
-    uint64_t crc;
-    char md5_text[MD5_TEXT_BYTES], crc_text[CRC_TEXT_BYTES];
+    struct digests digests;
     char *probe; /* owned; the first block's bytes, until it is stored */
 };
 
@@ -189,13 +184,13 @@ static const struct {
 };
 
 /* What was received is the probe: all of it goes upstream as a Put Blob. */
-static void fall_back(struct upload *upload)
+static void fall_back(struct upload *upload, enum metric why)
 {
     struct exchange *x = upload->x;
 
     x->kept = TAKE_PTR(upload->probe);
     x->upload = upload_free(upload);
-    if (!exchange_fall_back(x, METRIC_ROUTE_BLOCKS_REFUSED)) /* it was there when the probe was made */
+    if (!exchange_fall_back(x, why)) /* it was there when the probe was made */
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_INTERNAL, "There is no way past the channel.");
 }
 
@@ -211,7 +206,7 @@ static void block_refused(struct block *block)
     if (i == count)
         answer_with(block);
     else if (upload->probe)
-        fall_back(upload);
+        fall_back(upload, METRIC_ROUTE_BLOCKS_REFUSED);
     else
         upload_refuse(upload, not_of_put_blob[i].error, METRIC_ERROR_TOO_LARGE, not_of_put_blob[i].hint);
 }
@@ -221,6 +216,10 @@ static void take_completion(struct block *block, const struct transfer *transfer
     struct exchange *x = block->upload->x;
     uint64_t ignored;
 
+    if (transfer->status == VSP_STATUS_NOT_READY && block->upload->probe) {
+        fall_back(block->upload, METRIC_ROUTE_HOST_NOT_READY);
+        return;
+    }
     if (transfer->status == VSP_STATUS_NOT_READY) {
         upload_refuse(block->upload, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS,
                       "The host cannot reach its storage. Nothing was committed.");
@@ -354,9 +353,7 @@ static void take_bytes(struct upload *upload, const char *bytes, size_t len)
     if (upload->probe)
         memcpy(upload->probe + block->bytes, bytes, len);
     block->bytes += len;
-    md5_update(&upload->md5, len, (const uint8_t *)bytes);
-    if (head_find(&upload->x->request, "x-ms-content-crc64"))
-        upload->crc = crc64_update(upload->crc, bytes, len);
+    digests_update(&upload->digests, bytes, len);
 }
 
 enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t len, size_t *taken)
@@ -385,18 +382,11 @@ enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t 
 
 /* ---- the end ---- */
 
-static bool is_md5_right(const struct upload *upload)
+static bool is_as_claimed(const struct upload *upload, const char *field, const char *text)
 {
-    struct slice claimed = head_value(&upload->x->request, "Content-MD5");
+    struct slice claimed = head_value(&upload->x->request, field);
 
-    return !claimed.bytes || slice_equal(claimed, slice_of(upload->md5_text));
-}
-
-static bool is_crc_right(const struct upload *upload)
-{
-    struct slice claimed = head_value(&upload->x->request, "x-ms-content-crc64");
-
-    return !claimed.bytes || slice_equal(claimed, slice_of(upload->crc_text));
+    return !claimed.bytes || slice_equal(claimed, slice_of(text));
 }
 
 /* Put Block List answers with digests of the list; Put Blob with those of the content. */
@@ -414,10 +404,10 @@ static void dress_answer(struct upload *upload)
             response->fields[kept++] = response->fields[i];
     }
     response->field_count = (uint16_t)kept;
-    int r = head_add(response, SLICE("Content-MD5"), slice_of(upload->md5_text));
+    int r = head_add(response, SLICE("Content-MD5"), slice_of(upload->digests.md5_text));
 
     if (r == 0 && head_find(&upload->x->request, "x-ms-content-crc64"))
-        r = head_add(response, SLICE("x-ms-content-crc64"), slice_of(upload->crc_text));
+        r = head_add(response, SLICE("x-ms-content-crc64"), slice_of(upload->digests.crc_text));
 
     (void)r; /* full: the answer is complete without it */
 }
@@ -479,7 +469,7 @@ static void list_slot_ready(struct slot_waiter *waiter, struct slot *slot)
     struct upload *upload = waiter->owner;
     struct block *list = &upload->list;
     struct exchange *x = upload->x;
-    struct exchange_shape shape = {.kind = SHAPE_BLOCK_LIST, .query = "comp=blocklist", .md5 = upload->md5_text};
+    struct exchange_shape shape = {.kind = SHAPE_BLOCK_LIST, .query = "comp=blocklist", .md5 = upload->digests.md5_text};
 
     list->slot = slot;
     list->state = BLOCK_HOST;
@@ -513,19 +503,6 @@ static void send_list(struct upload *upload)
         slots_wait(slots, &list->waiter);
 }
 
-static void finish_digests(struct upload *upload)
-{
-    uint8_t digest[MD5_DIGEST_SIZE], crc[8];
-
-    for (unsigned i = 0; i < sizeof(crc); i++)
-        crc[i] = (uint8_t)(upload->crc >> (8 * i));
-    base64_encode_raw(upload->crc_text, sizeof(crc), crc);
-    upload->crc_text[CRC_TEXT_BYTES - 1] = '\0';
-    md5_digest(&upload->md5, sizeof(digest), digest);
-    base64_encode_raw(upload->md5_text, sizeof(digest), digest);
-    upload->md5_text[MD5_TEXT_BYTES - 1] = '\0';
-}
-
 static bool has_blocks_out(const struct upload *upload)
 {
     for (unsigned i = 0; i < UPLOAD_WINDOW; i++)
@@ -542,12 +519,12 @@ void upload_finish(struct upload *upload)
     if (!upload->is_finished) {
         upload->is_finished = true;
         exchange_move(x, EX_HOST);
-        finish_digests(upload);
-        if (!is_md5_right(upload)) {
+        digests_end(&upload->digests);
+        if (!is_as_claimed(upload, "Content-MD5", upload->digests.md5_text)) {
             upload_refuse(upload, AZURE_Md5Mismatch, METRIC_ERROR_BODY_DIGEST, "Nothing was committed.");
             return;
         }
-        if (!is_crc_right(upload)) {
+        if (!is_as_claimed(upload, "x-ms-content-crc64", upload->digests.crc_text)) {
             upload_refuse(upload, AZURE_Crc64Mismatch, METRIC_ERROR_BODY_DIGEST, "Nothing was committed.");
             return;
         }
@@ -580,7 +557,7 @@ int upload_begin(struct exchange *x)
         upload->blocks[i].upload = upload;
     upload->list.upload = upload;
     azure_guid_text(x->guid, upload->prefix);
-    md5_init(&upload->md5);
+    digests_begin(&upload->digests, head_find(&x->request, "x-ms-content-crc64") != NULL);
     x->upload = upload;
     return 0;
 }

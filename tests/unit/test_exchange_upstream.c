@@ -413,6 +413,18 @@ Test(exchange_upstream, an_answer_that_breaks_off_cuts_the_connection)
     end(x);
 }
 
+Test(exchange_upstream, a_host_without_its_storage_is_passed_by)
+{
+    open_peer(play_hello);
+    struct exchange *x = fixture_request(fixture, "GET", TARGET, plain);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, VSP_STATUS_NOT_READY, "", NULL, 0);
+    cr_assert_eq(until_answer(x, exchange_continue(x)), EXCHANGE_ANSWER);
+    expect_answer(x, 200, NULL);
+    end(x);
+}
+
 /* ---- losses ---- */
 
 static void play_put(struct peer *self)
