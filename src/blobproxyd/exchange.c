@@ -129,20 +129,6 @@ static void exchange_submit_failed(struct submission *submission)
 
 static void exchange_slot_ready(struct slot_waiter *waiter, struct slot *slot);
 
-/* How large the answer will be is not known. */
-static bool is_whole_read(const struct exchange *x)
-{
-    return operation_row(x->operation)->answer == ANSWER_DATA && !head_find(&x->request, "x-ms-range") &&
-           !head_find(&x->request, "Range");
-}
-
-/* The answer to a read, or one that did not fit, has that many bytes: a hint for the next read. */
-static void learn_size(struct exchange *x, uint64_t body_bytes)
-{
-    if (is_whole_read(x))
-        x->env->reads_are_large = body_bytes > SLOT_SMALL_DATA_BYTES && body_bytes <= x->env->conf->slots_large_bytes;
-}
-
 /* Takes a slot now (0) or joins the queue (-EAGAIN, the state is then EX_SLOT). */
 static int acquire_slot(struct exchange *x, enum slot_class class)
 {
@@ -253,7 +239,7 @@ void exchange_take_answer(struct exchange *x, struct slot *slot)
                         "The host's answer names more bytes than it was given room for.");
         return;
     }
-    learn_size(x, body_bytes);
+    exchange_learn_size(x, body_bytes);
     x->answer_body = slot->data;
     x->answer_bytes = x->response.status == 304 || x->response.status == 204 ? 0 : body_bytes;
     exchange_answered(x);
@@ -286,7 +272,7 @@ static void grow(struct exchange *x)
     }
     bool may_split = row->split == SPLIT_GET_RANGES && !head_find(&x->request, "x-ms-structured-body") && split_is_possible(x);
 
-    learn_size(x, body_bytes);
+    exchange_learn_size(x, body_bytes);
     if (body_bytes <= large && x->slot->class != SLOT_LARGE)
         send_again(x, SLOT_LARGE);
     else if (may_split && exchange_may_change(x))
@@ -329,7 +315,9 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
     case VSP_STATUS_TIMEOUT:
         exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS, "The host did not answer the request in time.");
         return;
-    case VSP_STATUS_NOT_READY:
+    case VSP_STATUS_NOT_READY: /* nothing was executed */
+        if (exchange_fall_back(x, METRIC_ROUTE_HOST_NOT_READY))
+            return;
         exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS, "The host cannot reach its storage.");
         return;
     default:
@@ -432,27 +420,6 @@ static int check_room(struct exchange *x)
     return 0;
 }
 
-/* Which slot fits the request: its body, or what is known of its answer. */
-static enum slot_class first_class(const struct exchange *x)
-{
-    enum operation_answer answer = operation_row(x->operation)->answer;
-    struct slice range = head_value(&x->request, "x-ms-range");
-    unsigned long long first, last;
-    char text[64];
-
-    if (x->body_bytes > SLOT_SMALL_DATA_BYTES || answer == ANSWER_LISTING)
-        return SLOT_LARGE;
-    if (!range.bytes)
-        range = head_value(&x->request, "Range");
-    if (answer != ANSWER_DATA || !range.bytes || range.len >= sizeof(text))
-        return SLOT_SMALL;
-    memcpy(text, range.bytes, range.len);
-    text[range.len] = '\0';
-    if (sscanf(text, "bytes=%llu-%llu", &first, &last) != 2 || last < first)
-        return SLOT_SMALL;
-    return last - first >= SLOT_SMALL_DATA_BYTES ? SLOT_LARGE : SLOT_SMALL;
-}
-
 enum exchange_next exchange_next_step(struct exchange *x)
 {
     switch (x->state) {
@@ -470,16 +437,16 @@ enum exchange_next exchange_next_step(struct exchange *x)
 static void begin_body(struct exchange *x)
 {
     /* Who asks whether to send its body waits for the slot before it is told to. */
-    if (!x->expects_continue || x->upload || acquire_slot(x, first_class(x)) == 0)
+    if (!x->expects_continue || x->upload || acquire_slot(x, exchange_first_class(x)) == 0)
         exchange_move(x, EX_BODY);
 }
 
 /* Without a body. A read that may well need a large slot takes one that is free: asking twice costs more. */
 static int acquire_first_slot(struct exchange *x)
 {
-    if (x->env->reads_are_large && is_whole_read(x))
+    if (exchange_wants_large(x))
         x->slot = slots_take(x->env->slots, SLOT_LARGE);
-    return x->slot ? 0 : acquire_slot(x, first_class(x));
+    return x->slot ? 0 : acquire_slot(x, exchange_first_class(x));
 }
 
 enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
@@ -520,7 +487,7 @@ enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t l
             return exchange_upstream_body(x, bytes, len > left ? (size_t)left : len, taken);
         if (x->upload)
             return upload_body(x->upload, bytes, len > left ? (size_t)left : len, taken);
-        if (acquire_slot(x, first_class(x)) < 0)
+        if (acquire_slot(x, exchange_first_class(x)) < 0)
             return wait_for_wake(x);
     }
     if (x->state != EX_BODY && x->state != EX_DISCARD)

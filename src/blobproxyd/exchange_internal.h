@@ -184,6 +184,15 @@ bool upload_is_waiting(const struct upload *upload); /* for a slot or for the ho
 /* The completed answer stands in the slot: x owns the slot from now on and answers with it. */
 void exchange_take_answer(struct exchange *x, struct slot *slot);
 
+/* Which slot the first transfer takes: by the body, or by what is known of the answer. */
+enum slot_class exchange_first_class(const struct exchange *x);
+
+/* A read of unknown size that may well need a large slot: it takes one that is free, because asking twice costs more. */
+bool exchange_wants_large(const struct exchange *x);
+
+/* The answer to a read, or one that did not fit, has that many bytes: a hint for the next read. */
+void exchange_learn_size(struct exchange *x, uint64_t body_bytes);
+
 /* ---- the way past the channel (exchange_upstream.c) ---- */
 
 /* The channel does not carry this exchange: it goes upstream, if there is such a way. Nothing of it may be at the host, or what

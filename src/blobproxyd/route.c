@@ -23,7 +23,7 @@ TAILQ_HEAD(endpoint_list, route_endpoint);
 TAILQ_HEAD(seat_list, route_seat);
 
 struct route {
-    struct conf *conf; /* counted */
+    char *url; /* owned; may hold CONF_URL_ACCOUNT */
     struct metrics_shard *metrics;
     struct httpclient *client;
     struct breaker_limits limits;
@@ -115,7 +115,7 @@ void route_leave_seat(struct route *route, struct route_seat *seat)
 
 static char *origin_of(const struct route *route, const char *account)
 {
-    const char *url = route->conf->upstream_url;
+    const char *url = route->url;
     const char *place = strstr(url, CONF_URL_ACCOUNT);
     char *origin = NULL;
 
@@ -279,15 +279,14 @@ void route_channel_changed(struct route *route, bool is_channel_up)
     }
     route->is_told = true;
     route->is_channel_up = is_channel_up;
-    struct log_field fields[] = {{"route", is_channel_up ? "channel" : "upstream"}, {"url", route->conf->upstream_url}};
+    struct log_field fields[] = {{"route", is_channel_up ? "channel" : "upstream"}, {"url", route->url}};
 
     log_event(LOG_LEVEL_NOTICE, "route-changed", fields, sizeof(fields) / sizeof(fields[0]), "%s",
               is_channel_up ? "exchanges go over the channel again" : "the channel is down, exchanges go upstream");
 }
 
-static int open_client(struct route *route, struct event_base *base, unsigned seats, struct err *err)
+static int open_client(struct route *route, struct event_base *base, const struct conf *conf, unsigned seats, struct err *err)
 {
-    const struct conf *conf = route->conf;
     struct httpclient_options options = {
         .ca_file = *conf->upstream_ca_file ? conf->upstream_ca_file : NULL,
         .connect_timeout_ms = (unsigned)conf->upstream_connect_timeout_ms,
@@ -307,14 +306,14 @@ int route_new(struct event_base *base, const struct conf *conf, unsigned seats, 
 
     if (!route)
         return err_set(err, -ENOMEM, "no memory");
-    route->conf = conf_ref(conf);
+    route->url = strdup(conf->upstream_url);
     route->metrics = metrics;
     route->seats_free = seats;
     route->limits = (struct breaker_limits){conf->upstream_breaker_failures, conf->upstream_breaker_time_ms * 1000};
     TAILQ_INIT(&route->endpoints);
     TAILQ_INIT(&route->waiting);
     route->delivery = event_new(base, -1, 0, deliver, route);
-    int r = route->delivery ? open_client(route, base, seats, err) : err_set(err, -ENOMEM, "no memory");
+    int r = route->url && route->delivery ? open_client(route, base, conf, seats, err) : err_set(err, -ENOMEM, "no memory");
 
     if (r < 0) {
         route_free(route);
@@ -333,7 +332,7 @@ struct route *route_free(struct route *route)
         forget_endpoint(route, TAILQ_FIRST(&route->endpoints));
     if (route->delivery)
         event_free(route->delivery);
-    conf_free(route->conf);
+    free(route->url);
     free(route);
     return NULL;
 }

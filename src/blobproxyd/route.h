@@ -20,7 +20,7 @@
 struct route;
 struct route_endpoint;
 
-/* conf must outlive it. 0; -ENOMEM; -ENOENT or -EINVAL: the CA file cannot be read. */
+/* Copies what it needs of conf. 0; -ENOMEM; -ENOENT or -EINVAL: the CA file cannot be read. */
 int route_new(struct event_base *base, const struct conf *conf, unsigned seats, struct metrics_shard *metrics,
               struct route **ret_route, struct err *err) MUST_CHECK;
 struct route *route_free(struct route *route); /* nobody may sit or wait; NULL is fine; returns NULL */

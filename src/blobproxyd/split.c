@@ -132,6 +132,12 @@ static int ask_upstream(struct split *split, uint64_t first)
     return r < 0 ? r : upstream_start(x->env->route, &request, &hooks, &split->upstream);
 }
 
+/* The parts in the order of the blob. */
+static struct part *part_at(struct split *split, unsigned i)
+{
+    return &split->parts[(split->oldest + i) % split->parts_max];
+}
+
 static void part_release(struct part *part)
 {
     struct exchange_env *env = part->split->x->env;
@@ -153,9 +159,9 @@ static bool split_fall_back(struct split *split)
 
     if (!env->route || env->channel->state == CHANNEL_UP || split->upstream || split->is_broken)
         return split->upstream != NULL;
-    while (ready < split->count && split->parts[(split->oldest + ready) % split->parts_max].state == PART_READY)
+    while (ready < split->count && part_at(split, ready)->state == PART_READY)
         ready++;
-    uint64_t first = ready < split->count ? split->parts[(split->oldest + ready) % split->parts_max].first : split->next_first;
+    uint64_t first = ready < split->count ? part_at(split, ready)->first : split->next_first;
 
     if (first == split->end || !route_take_seat(env->route, &split->seat))
         return false;
@@ -164,7 +170,7 @@ static bool split_fall_back(struct split *split)
         return false;
     }
     while (split->count > ready)
-        part_release(&split->parts[(split->oldest + --split->count) % split->parts_max]);
+        part_release(part_at(split, --split->count));
     split->next_first = split->end;
     split->upstream_left = split->end - first;
     split->x->route = METRIC_ROUTE_CHANNEL_LOST;
@@ -429,7 +435,7 @@ struct split *split_free(struct split *split)
         route_leave_seat(env->route, &split->seat);
     exchange_env_unwatch(env, &split->watch);
     for (unsigned i = 0; i < split->count; i++)
-        part_release(&split->parts[(split->oldest + i) % split->parts_max]);
+        part_release(part_at(split, i));
     buf_free(&split->head_bytes);
     free(split->etag);
     free(split);

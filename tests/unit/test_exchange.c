@@ -496,6 +496,74 @@ Test(exchange, does_not_split_what_it_cannot_sign)
     fixture_free(fixture);
 }
 
+Test(exchange, does_not_split_a_structured_answer)
+{
+    static const char *const fields[] = {"Host: 127.0.0.1", "x-ms-structured-body: XSM/1.0; properties=crc64", NULL};
+    struct fixture *fixture = fixture_new(4, 2);
+    struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, fields);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, BIG_HEAD, NULL, 0);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    cr_expect_eq(answer_status(x), 500);
+    exchange_end(x, true);
+    fixture_free(fixture);
+}
+
+Test(exchange, passes_ranges_untouched_whatever_they_say)
+{
+    static const char *const ranges[][2] = {{"Range: bytes=0-1,5-6", "x-ms-range: bytes=7-"},
+                                            {"Range: bytes=9-2", "x-ms-range: lines=1-2"},
+                                            {"Range: bytes=-5", "x-ms-range: bytes=99999999999999999999-"}};
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        const char *fields[] = {"Host: 127.0.0.1", ranges[i][0], ranges[i][1], "x-ms-range-get-content-md5: true", NULL};
+        struct fixture *fixture = fixture_new(4, 2);
+        struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, fields);
+
+        cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+        const struct head *seen = fixture_look(fixture);
+
+        cr_expect(slice_equal(head_value(seen, "Range"), slice_of(strchr(ranges[i][0], ' ') + 1)));
+        cr_expect(slice_equal(head_value(seen, "x-ms-range"), slice_of(strchr(ranges[i][1], ' ') + 1)));
+        cr_expect_not_null(head_find(seen, "x-ms-range-get-content-md5"));
+        cr_expect(slice_equal(seen->target, SLICE("/cont/blob")));
+        fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 416 R\r\nContent-Length: 0\r\n", NULL, 0);
+        exchange_end(x, true);
+        fixture_free(fixture);
+    }
+}
+
+Test(exchange, a_range_in_parts_follows_the_answer_and_keeps_its_digest)
+{
+    /* x-ms-range wins over Range, so the answer's Content-Range says what is to be fetched. */
+    static const char *const fields[] = {"Host: 127.0.0.1",        "Range: bytes=0-9",
+                                         "x-ms-range: bytes=100-", "x-ms-range-get-content-md5: true",
+                                         "If-None-Match: \"v0\"",  NULL};
+    struct fixture *fixture = fixture_new(4, 2);
+    struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, fields);
+    struct answer answer;
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER,
+                   "HTTP/1.1 206 P\r\nContent-Length: 699900\r\nContent-Range: bytes 100-699999/700000\r\nContent-MD5: "
+                   "AAAA\r\nETag: \"v1\"\r\n",
+                   NULL, 0);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.status, 206);
+    cr_expect_eq(answer.body_bytes, 699900);
+    cr_expect(slice_equal(head_value(answer.head, "Content-MD5"), SLICE("AAAA")));
+    const struct head *seen = fixture_look(fixture);
+
+    cr_expect(slice_equal(head_value(seen, "x-ms-range"), SLICE("bytes=100-262243")));
+    cr_expect_null(head_find(seen, "Range"));
+    cr_expect_null(head_find(seen, "If-None-Match"));
+    cr_expect_null(head_find(seen, "x-ms-range-get-content-md5"));
+    exchange_end(x, false);
+    fixture_free(fixture);
+}
+
 /* ---- losses ---- */
 
 Test(exchange, sends_a_read_again_after_a_loss)

@@ -284,6 +284,74 @@ Test(exchange_upstream, an_answer_before_the_end_of_the_body_waits_until_that_wa
     end(x);
 }
 
+static const char *const put_big[] = {"Host: 127.0.0.1", "Content-Length: 400000", "x-ms-blob-type: BlockBlob",
+                                      "x-ms-meta-color: blue", NULL};
+
+/* An upload whose first block, the probe, is at the host. *ret_sent: what was taken. */
+static struct exchange *begin_probe(size_t *ret_sent)
+{
+    struct exchange *x = fixture_request(fixture, "PUT", TARGET, put_big);
+    size_t taken;
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    cr_assert_eq(exchange_body(x, big, sizeof(big), ret_sent), EXCHANGE_BODY);
+    cr_assert_eq(fixture->in_flight, 1);
+    cr_expect_eq(fixture->submitted[0]->data_valid_bytes, *ret_sent);
+    cr_expect_lt(*ret_sent, FIXTURE_LARGE_BYTES);
+    cr_assert_eq(exchange_body(x, big + *ret_sent, sizeof(big) - *ret_sent, &taken), EXCHANGE_WAIT);
+    cr_expect_eq(taken, 0);
+    return x;
+}
+
+Test(exchange_upstream, a_put_blob_whose_blocks_are_refused_goes_whole)
+{
+    size_t sent;
+
+    open_peer(play_big_put);
+    struct exchange *x = begin_probe(&sent);
+
+    fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 409 C\r\nContent-Length: 0\r\nx-ms-error-code: InvalidBlobType\r\n",
+                   "garbage", 7);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY);
+    cr_assert_eq(until_answer(x, send_body(x, big + sent, sizeof(big) - sent)), EXCHANGE_ANSWER);
+    expect_answer(x, 201, NULL);
+    end(x);
+    peer_join(&peer);
+    cr_expect_eq(counted, sizeof(big));
+    cr_expect_not_null(strstr(peer.heard, "\r\nx-ms-meta-color: blue\r\n"));
+    cr_expect_not_null(strstr(peer.heard, "\r\nx-ms-blob-type: BlockBlob\r\n"));
+}
+
+Test(exchange_upstream, a_stored_probe_is_followed_by_whole_blocks)
+{
+    size_t sent, taken;
+
+    open_route(NOBODY, 4);
+    struct exchange *x = begin_probe(&sent);
+
+    fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 201 C\r\nContent-Length: 0\r\n", NULL, 0);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY);
+    cr_assert_eq(exchange_body(x, big + sent, sizeof(big) - sent, &taken), EXCHANGE_BODY);
+    cr_expect_eq(taken, FIXTURE_LARGE_BYTES);
+    exchange_end(x, false);
+}
+
+Test(exchange_upstream, another_refusal_of_a_block_is_the_answer)
+{
+    size_t sent, taken;
+
+    open_route(NOBODY, 4);
+    struct exchange *x = begin_probe(&sent);
+
+    fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 404 N\r\nContent-Length: 0\r\nx-ms-error-code: ContainerNotFound\r\n", NULL,
+                   0);
+    for (; sent < sizeof(big); sent += taken)
+        cr_assert_eq(exchange_body(x, big + sent, sizeof(big) - sent, &taken), EXCHANGE_BODY);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    expect_answer(x, 404, "ContainerNotFound");
+    end(x);
+}
+
 /* ---- answers ---- */
 
 static void play_chunked(struct peer *self)
@@ -342,6 +410,18 @@ Test(exchange_upstream, an_answer_that_breaks_off_cuts_the_connection)
     cr_assert_eq(until_answer(x, exchange_begin(x, false)), EXCHANGE_ANSWER);
     cr_expect_eq(read_all(x, got, 10, &how), 3);
     cr_expect_eq(how, -EIO);
+    end(x);
+}
+
+Test(exchange_upstream, a_host_without_its_storage_is_passed_by)
+{
+    open_peer(play_hello);
+    struct exchange *x = fixture_request(fixture, "GET", TARGET, plain);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, VSP_STATUS_NOT_READY, "", NULL, 0);
+    cr_assert_eq(until_answer(x, exchange_continue(x)), EXCHANGE_ANSWER);
+    expect_answer(x, 200, NULL);
     end(x);
 }
 
