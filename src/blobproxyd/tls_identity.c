@@ -11,6 +11,7 @@
 
 /* A chain of a dozen certificates of 4096-bit keys has 30 KiB. */
 #define PEM_BYTES_MAX (256u * 1024)
+#define CERTIFICATE_MARK "-----BEGIN CERTIFICATE-----"
 
 /* No TLS before 1.2 and no exchange of keys without forward secrecy; the rest is for the library to keep current. */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-RSA:-SHA1"
@@ -51,6 +52,36 @@ static int find_validity(struct tls_identity *identity)
     return 0;
 }
 
+static int check_certificate(const char *text)
+{
+    gnutls_datum_t datum = {(unsigned char *)(uintptr_t)text, (unsigned)strlen(text)};
+    gnutls_x509_crt_t certificate;
+    int r = gnutls_x509_crt_init(&certificate);
+
+    if (r < 0)
+        return r;
+    r = gnutls_x509_crt_import(certificate, &datum, GNUTLS_X509_FMT_PEM);
+    gnutls_x509_crt_deinit(certificate);
+    return r;
+}
+
+/* Each by itself before all are loaded: the library (3.7.9) loses memory over a chain that it cannot read. */
+static int check_chain(const struct buf *text, const char *path, struct err *err)
+{
+    const char *at = text->len > 0 ? strstr(text->bytes, CERTIFICATE_MARK) : NULL;
+
+    if (!at)
+        return err_set(err, -EBADMSG, "%s: holds no certificate in PEM", path);
+    for (int number = 1; at; number++) {
+        int r = check_certificate(at);
+
+        if (r < 0)
+            return err_set(err, -EBADMSG, "%s: certificate %d of it: %s", path, number, gnutls_strerror(r));
+        at = strstr(at + 1, CERTIFICATE_MARK);
+    }
+    return 0;
+}
+
 static int take_files(struct tls_identity *identity, const char *certificate_path, const char *key_path, struct err *err)
 {
     struct buf certificate CLEANUP(buf_free), key CLEANUP(buf_wipe);
@@ -64,8 +95,9 @@ static int take_files(struct tls_identity *identity, const char *certificate_pat
     r = file_read_secret(key_path, &key, err);
     if (r < 0)
         return r;
-    if (certificate.len == 0 || !strstr(certificate.bytes, "-----BEGIN CERTIFICATE-----"))
-        return err_set(err, -EBADMSG, "%s: holds no certificate in PEM", certificate_path);
+    r = check_chain(&certificate, certificate_path, err);
+    if (r < 0)
+        return r;
     gnutls_datum_t certificate_text = datum_of(&certificate), key_text = datum_of(&key);
 
     r = gnutls_certificate_set_x509_key_mem2(identity->credentials, &certificate_text, &key_text, GNUTLS_X509_FMT_PEM, NULL, 0);

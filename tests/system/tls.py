@@ -293,7 +293,7 @@ def idle_steps(daemon):
     with step(f"{count} idle TLS connections, and a request beside them"):
         context = daemon.context()
         idle = [daemon.connect(context=context) for _ in range(count)]
-        equal(daemon.metric("blobproxy_tls_connections"), count)
+        wait_for(lambda: daemon.metric("blobproxy_tls_connections") == count, "the last handshake")
         spent, begun = daemon.cpu_s(), time.monotonic()
         for connection in idle[::100]:
             connection.exchange(request("GET", "/box/one")).must_be(200)

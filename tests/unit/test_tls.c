@@ -63,7 +63,7 @@ Test(tls, each_thing_that_is_wrong_with_the_files_has_its_words)
         {"empty", "a.key", -EBADMSG, "empty: holds no certificate in PEM"},
         {"a.crt", "locked.key", -EBADMSG, "locked.key: the key is encrypted"},
         {"a.crt", "broken.key", -EBADMSG, "broken.key: cannot be used with "},
-        {"broken.crt", "a.key", -EBADMSG, "a.key: cannot be used with "},
+        {"broken.crt", "a.key", -EBADMSG, "broken.crt: certificate 1 of it: "},
         {".", "a.key", -EISDIR, "not a regular file"},
     };
 
