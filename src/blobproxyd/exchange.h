@@ -7,9 +7,9 @@
 #include "../lib/azure/error.h"
 #include "../lib/azure/operation.h"
 #include "../lib/channel/channel.h"
+#include "caller.h"
 #include "conf.h"
 #include "metrics.h"
-#include "caller.h"
 #include "route.h"
 
 /* Data buffer of a small slot: most answers and many bodies. */
