@@ -84,7 +84,7 @@ int exchange_authorize(struct exchange *x)
 {
     struct slice value = head_value(&x->request, "Authorization");
 
-    x->account = accounts_find(x->env->conf->accounts, x->target.account);
+    x->account = accounts_find(x->conf->accounts, x->target.account);
     x->rights = RIGHTS_PASS;
     if (!value.bytes || value.len < 9 || strncasecmp(value.bytes, "SharedKey", 9) != 0)
         return 0;
