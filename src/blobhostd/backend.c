@@ -6,7 +6,9 @@
  * - to a read, of known length: given up at its head;
  * - to a read, of unknown length: counted to its end, so that the guest learns the size it needs; a request body that the answer
  * has overwritten meanwhile is put back, because the guest sends it again;
- * - to anything else: it has been executed, and the guest is told that its outcome is unknown. */
+ * - to anything else: it has been executed, and the guest is told that its outcome is unknown.
+ *
+ * A request whose connection ends before any answer is sent once more if it is safe to repeat, else its outcome is unknown. */
 #include "backend.h"
 
 #include "../lib/azure/operation.h"
@@ -47,6 +49,7 @@ struct cursor {
 };
 
 struct backend_transfer {
+    struct backend *backend;
     const struct host_request *request;
     struct host_response *response;
     void (*done)(void *arg, uint32_t status);
@@ -55,6 +58,8 @@ struct backend_transfer {
     uint8_t *saved_body;    /* of a request that the guest may have to send again */
     uint64_t body_bytes;    /* of the answer, so far */
     bool is_read;           /* executing it changes nothing */
+    bool may_repeat;        /* executing it twice is as good as once, and it has not been repeated */
+    bool has_head;          /* of an answer */
     bool has_length;        /* the answer's head says it, or it has no body */
     uint32_t status;        /* why the transfer gave the request up */
 };
@@ -207,6 +212,7 @@ static int backend_take_head(void *owner, const struct head *head)
     uint64_t length = 0;
     const int rc = head_content_length(head, &length);
 
+    transfer->has_head = true;
     if ((rc == -EBADMSG && !is_chunked) || backend_keep_head(transfer, head) < 0)
         return backend_give_up(transfer, VSP_STATUS_INTERNAL);
     transfer->has_length = is_bare || (rc == 0 && !is_chunked);
@@ -272,11 +278,25 @@ static void backend_end(struct backend_transfer *transfer, uint32_t status)
     free(transfer);
 }
 
+static int backend_start(struct backend_transfer *transfer);
+
+/* A kept connection that turns out to be dead ends like this; nothing of the pages has been overwritten yet. */
+static bool backend_repeat(struct backend_transfer *transfer, const struct httpresult *result)
+{
+    if (result->result != -EPROTO || transfer->has_head || !transfer->may_repeat)
+        return false;
+    transfer->may_repeat = false;
+    transfer->from = (struct cursor){transfer->request->data, 0};
+    return backend_start(transfer) == 0;
+}
+
 static void backend_done(void *owner, const struct httpresult *result)
 {
     struct backend_transfer *transfer = owner;
     uint32_t status = backend_status(transfer, result);
 
+    if (backend_repeat(transfer, result))
+        return;
     if (result->result < 0 && result->result != -ECANCELED)
         log_warning("backend-failed", "the backend gave no answer: %s", result->reason);
     if (status == VSP_STATUS_OK)
@@ -286,31 +306,36 @@ static void backend_done(void *owner, const struct httpresult *result)
 
 /* ---- the beginning ---- */
 
-/* What is read by another method than GET and HEAD stands in the table of operations. */
-static bool is_read(const struct head *head)
+/* Unknown when the Host is not ACCOUNT.SUFFIX. */
+static enum operation operation_of_head(const struct head *head)
 {
     const struct slice host = head_value(head, "Host");
     const char *const dot = host.len > 0 ? memchr(host.bytes, '.', host.len) : NULL;
+    const size_t len = dot ? host.len - (size_t)(dot + 1 - host.bytes) : 0;
     char suffix[BACKEND_ORIGIN_BYTES] = "";
     const char *const suffixes[] = {suffix, NULL};
     const struct target_hosts hosts = {suffixes, suffixes + 1};
     struct target target;
 
-    if (slice_equal(head->method, SLICE("GET")) || slice_equal(head->method, SLICE("HEAD")) ||
-        slice_equal(head->method, SLICE("OPTIONS")))
-        return true;
-    const size_t len = dot ? host.len - (size_t)(dot + 1 - host.bytes) : 0;
     if (len == 0 || len >= sizeof(suffix))
-        return false;
+        return OPERATION_Unknown;
     memcpy(suffix, dot + 1, len);
     if (target_parse(host, head->target, &hosts, &target) < 0)
-        return false;
-    const enum operation operation = operation_of(&target, head);
-    return operation == OPERATION_QueryBlob || operation == OPERATION_GetUserDelegationKey;
+        return OPERATION_Unknown;
+    return operation_of(&target, head);
 }
 
-static int backend_start(struct backend *backend, struct backend_transfer *transfer)
+/* What is read by another method than these stands in the table of operations. */
+static bool is_read(const struct head *head, enum operation operation)
 {
+    return slice_equal(head->method, SLICE("GET")) || slice_equal(head->method, SLICE("HEAD")) ||
+           slice_equal(head->method, SLICE("OPTIONS")) || operation == OPERATION_QueryBlob ||
+           operation == OPERATION_GetUserDelegationKey;
+}
+
+static int backend_start(struct backend_transfer *transfer)
+{
+    struct backend *backend = transfer->backend;
     const struct host_request *request = transfer->request;
     const struct httprequest_hooks hooks = {backend_read_body, backend_take_head, backend_take_body, backend_done, transfer};
     struct httprequest *ignored;
@@ -336,6 +361,7 @@ static int backend_start(struct backend *backend, struct backend_transfer *trans
 static void backend_execute(struct executor *self, const struct host_request *request, struct host_response *response,
                             void (*done)(void *arg, uint32_t status), void *done_arg)
 {
+    const enum operation operation = operation_of_head(request->head);
     struct backend_transfer *transfer = calloc(1, sizeof(*transfer));
 
     if (!transfer) {
@@ -348,8 +374,10 @@ static void backend_execute(struct executor *self, const struct host_request *re
                                           .done_arg = done_arg,
                                           .from = {request->data, 0},
                                           .to = {request->data, 0},
-                                          .is_read = is_read(request->head)};
-    const int rc = backend_start((struct backend *)self, transfer);
+                                          .backend = (struct backend *)self,
+                                          .is_read = is_read(request->head, operation),
+                                          .may_repeat = operation_may_resend(operation, request->head)};
+    const int rc = backend_start(transfer);
     if (rc < 0)
         backend_end(transfer, rc == -ENOMEM ? VSP_STATUS_OUT_OF_MEMORY : VSP_STATUS_INVALID_DATA);
 }

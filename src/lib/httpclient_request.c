@@ -11,6 +11,10 @@
 /* libcurl's receive buffer; it exists while an answer comes in. */
 #define RECEIVE_BUFFER_BYTES 65536L
 
+/* An idle connection is used again within this time only. Common servers close theirs after 5 s, and one that is busy may do so
+ * with a request in its socket that it has not seen. */
+#define IDLE_SECONDS_MAX 3L
+
 /* The verdict about an answer or an owner that libcurl itself has no word for. */
 static size_t request_give_up(struct httprequest *request, int verdict, const char *reason, size_t answer)
 {
@@ -338,6 +342,7 @@ static CURLcode request_set_transport(struct httprequest *request)
         curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) || curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) ||
         curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L) || curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) ||
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES) ||
+        curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_SECONDS_MAX) ||
         curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms) ||
         curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ||
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)(options->no_http2 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS)))

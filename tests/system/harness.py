@@ -126,8 +126,7 @@ class Azurite(Program):
         self.port = port or free_port()
         self.address = ("127.0.0.1", self.port)
         self.url = f"http://127.0.0.1:{self.port}"
-        # Kept connections outlive every pause of a test: no request meets one that is just being closed.
-        options = ["--blobHost", "127.0.0.1", "--blobPort", self.port, "--blobKeepAliveTimeout", "300", "--inMemoryPersistence",
+        options = ["--blobHost", "127.0.0.1", "--blobPort", self.port, "--inMemoryPersistence",
                    "--skipApiVersionCheck", "--disableTelemetry", "--silent", *arguments]  # fmt: skip
         super().__init__("azurite", options, directory or self.own_directory, ["node", self.MAIN])
 

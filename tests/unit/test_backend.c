@@ -256,6 +256,34 @@ Test(backend, bad_answers_leave_the_outcome_unknown)
     }
 }
 
+/* The first connection ends without an answer. */
+static void play_second_chance(struct peer *self)
+{
+    peer_accept(self);
+    peer_read_head(self);
+    peer_read(self, body_bytes);
+    peer_accept(self);
+    peer_read_head(self);
+    peer_read(self, body_bytes);
+    peer_send(self, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+}
+
+Test(backend, what_is_safe_to_repeat_is_sent_once_more)
+{
+    const char *const text = "PUT /c/b?comp=block&blockid=AAAA HTTP/1.1\r\n" HOST "Content-Length: 11\r\n\r\n";
+    char expected[512];
+
+    put_data("hello world");
+    body_bytes = 11;
+    peer_start(&peer, play_second_chance);
+    open_backend(peer.origin);
+    execute(backend_executor(backend), text);
+    peer_join(&peer);
+    snprintf(expected, sizeof(expected), "%shello world%shello world", text, text);
+    cr_assert_str_eq(peer.heard, expected);
+    cr_assert_eq(status, VSP_STATUS_OK);
+}
+
 static void play_nothing(struct peer *self)
 {
     (void)self;

@@ -19,6 +19,9 @@ import {
 import { credential, endpoint, options, serviceWithWrongKey } from "./endpoint.mjs";
 import { step } from "./tap.mjs";
 
+// Azure's code for a wrong signature; who stands in for Azure may have another.
+const refusal = new RegExp(`^(${process.env.BLOB_REFUSAL ?? "AuthenticationFailed"})$`);
+
 const anonymous = () => newPipeline(new AnonymousCredential(), options);
 const inAnHour = () => new Date(Date.now() + 3600_000);
 
@@ -46,13 +49,13 @@ async function serviceSasSteps(container, blob) {
   await step("an expired service SAS is 403 AuthenticationFailed", () =>
     assert.rejects(new BlobClient(withSas("r", new Date(Date.now() - 60_000)), anonymous()).download(), {
       statusCode: 403,
-      code: "AuthenticationFailed",
+      code: refusal,
     }),
   );
   await step("a forged service SAS is 403 AuthenticationFailed", () =>
     assert.rejects(new BlobClient(withSas("r").replace("sp=r", "sp=racwd"), anonymous()).download(), {
       statusCode: 403,
-      code: "AuthenticationFailed",
+      code: refusal,
     }),
   );
 }
@@ -86,7 +89,7 @@ export async function accessSteps(container) {
     assert.rejects(serviceWithWrongKey().getContainerClient(container.containerName).getBlobClient(blob.name).download(), (error) => {
       assert.ok(error instanceof RestError);
       assert.equal(error.statusCode, 403);
-      assert.equal(error.code, "AuthenticationFailed");
+      assert.match(error.code, refusal);
       return true;
     }),
   );

@@ -2,6 +2,7 @@
 """Who may do what: wrong keys, service SAS, account SAS, nobody; and deletion."""
 
 import datetime
+import os
 
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, generate_account_sas, generate_blob_sas
@@ -11,6 +12,9 @@ from expect import raises
 from tap import equal, step
 
 NAME = "sas/ü blob"
+# Azure's code for a wrong signature; who stands in for Azure may have another.
+REFUSAL = os.environ.get("BLOB_REFUSAL", "AuthenticationFailed")
+REFUSED = HttpResponseError if "BLOB_REFUSAL" in os.environ else ClientAuthenticationError  # the SDK goes by the code
 
 
 def _in_minutes(minutes):
@@ -42,10 +46,10 @@ def _service_sas_steps(container, blob):
         _guest(blob, _service_sas(container, "cw")).upload_blob(b"written", overwrite=True)
         equal(blob.download_blob().readall(), b"written")
     with step("an expired service SAS is 403 AuthenticationFailed"):
-        with raises(ClientAuthenticationError, 403, "AuthenticationFailed"):
+        with raises(REFUSED, 403, REFUSAL):
             _guest(blob, _service_sas(container, "r", -1)).download_blob()
     with step("a forged service SAS is 403 AuthenticationFailed"):
-        with raises(ClientAuthenticationError, 403, "AuthenticationFailed"):
+        with raises(REFUSED, 403, REFUSAL):
             _guest(blob, _service_sas(container, "r").replace("sp=r", "sp=racwd")).download_blob()
 
 
@@ -68,7 +72,7 @@ def steps(container):
     _service_sas_steps(container, blob)
     _account_sas_steps(container)
     with step("a wrong key is 403 AuthenticationFailed, a ClientAuthenticationError"):
-        with raises(ClientAuthenticationError, 403, "AuthenticationFailed"):
+        with raises(REFUSED, 403, REFUSAL):
             endpoint.service_with_wrong_key().get_blob_client(container.container_name, NAME).download_blob()
     with step("nobody's request to a private container is refused"):
         try:
