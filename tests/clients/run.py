@@ -20,7 +20,8 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 
-from harness import Azurite, Daemon  # noqa: E402
+from harness import Azurite  # noqa: E402
+from tls import TlsDaemon  # noqa: E402
 
 PYTHON = os.environ.get("CLIENT_PYTHON", sys.executable)
 LIMIT_S = 240
@@ -42,6 +43,7 @@ def clients():
         ("rclone", [HERE / "rclone/scenario.sh"], ""),
         ("restic", [HERE / "restic/scenario.sh"], ""),
         ("GDAL", [HERE / "gdal/scenario.sh"], ""),
+        ("pgBackRest", [HERE / "pgbackrest/scenario.sh"], ""),
     ]
 
 
@@ -50,7 +52,7 @@ def ways(daemon):
     account = "devstoreaccount1"
     path_style = f"http://127.0.0.1:{daemon.port}/{account}"
     return [
-        ("path style", {"BLOB_ENDPOINT": path_style}),
+        ("path style", {"BLOB_ENDPOINT": path_style, "BLOB_TLS_PORT": str(daemon.tls_port), "BLOB_CA": str(daemon.ca / "ca.crt")}),
         ("host style", {"BLOB_ENDPOINT": f"http://{account}.blob.localhost:{daemon.port}"}),
         ("Unix socket", {"BLOB_ENDPOINT": path_style, "BLOB_SOCKET": daemon.unix}),
     ]
@@ -89,10 +91,10 @@ def port():
 def served(backend):
     """A daemon with that behind it."""
     if not backend:
-        with Daemon(port=port()) as daemon:
+        with TlsDaemon(port=port()) as daemon:
             yield daemon
         return
-    with Azurite() as azurite, Daemon(port=port(), backend=azurite.url) as daemon:
+    with Azurite() as azurite, TlsDaemon(port=port(), backend=azurite.url) as daemon:
         yield daemon
 
 
