@@ -25,8 +25,9 @@
 
 #define HOST_GRACE_MS 5000u
 #define SHARDS_MAX 256u
-#define DESCRIPTORS_KEPT 128u /* not for connections: channels, loops, listeners, metrics */
-#define CHANNEL_PATIENCE_S 2  /* without a channel this long is worth a line in the log */
+#define DESCRIPTORS_KEPT 128u   /* not for connections: channels, loops, listeners, metrics */
+#define UPSTREAM_DESCRIPTORS 5u /* for each of upstream.connections: it, idle ones that are kept, names being looked up */
+#define CHANNEL_PATIENCE_S 2    /* without a channel this long is worth a line in the log */
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
 
@@ -339,10 +340,16 @@ static int open_listeners(struct daemon *daemon, struct err *err)
 }
 
 /* Sockets for the connections and some for everything else. */
+static unsigned descriptors_kept(const struct daemon *daemon)
+{
+    return DESCRIPTORS_KEPT + (has_fallback(daemon) ? UPSTREAM_DESCRIPTORS * daemon->conf->upstream_connections : 0);
+}
+
 static int find_connections_max(struct daemon *daemon, struct err *err)
 {
     unsigned wanted = daemon->conf->limits_connections;
-    rlim_t want = (rlim_t)wanted + DESCRIPTORS_KEPT;
+    unsigned kept = descriptors_kept(daemon);
+    rlim_t want = (rlim_t)wanted + kept;
     struct rlimit limit = {want, want};
 
     daemon->connections_max = wanted;
@@ -353,10 +360,10 @@ static int find_connections_max(struct daemon *daemon, struct err *err)
         (void)getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur >= want)
         return 0;
-    if (limit.rlim_cur < 2 * DESCRIPTORS_KEPT)
+    if (limit.rlim_cur < 2 * kept)
         return err_set(err, -EMFILE, "only %llu descriptors are allowed, at least %u are needed: raise LimitNOFILE",
-                       (unsigned long long)limit.rlim_cur, 2 * DESCRIPTORS_KEPT);
-    daemon->connections_max = (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT;
+                       (unsigned long long)limit.rlim_cur, 2 * kept);
+    daemon->connections_max = (unsigned)limit.rlim_cur - kept;
     log_warning("few-descriptors",
                 "only %llu descriptors are allowed, so at most %u connections are taken; raise LimitNOFILE or lower "
                 "limits.connections = %u",
