@@ -27,9 +27,10 @@
 
 #define HOST_GRACE_MS 5000u
 #define SHARDS_MAX 256u
-#define DESCRIPTORS_KEPT 128u /* not for connections: channels, loops, listeners, metrics */
-#define KEPT_BYTES_MAX 1024u  /* names of the keys that a reload leaves as they are */
-#define CHANNEL_PATIENCE_S 2  /* without a channel this long is worth a line in the log */
+#define DESCRIPTORS_KEPT 128u   /* not for connections: channels, loops, listeners, metrics */
+#define UPSTREAM_DESCRIPTORS 5u /* for each of upstream.connections: it, idle ones that are kept, names being looked up */
+#define KEPT_BYTES_MAX 1024u    /* names of the keys that a reload leaves as they are */
+#define CHANNEL_PATIENCE_S 2    /* without a channel this long is worth a line in the log */
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
 
@@ -394,11 +395,17 @@ static int open_listeners(struct daemon *daemon, struct err *err)
 }
 
 /* Sockets for the connections and some for everything else. */
+static unsigned descriptors_kept(const struct daemon *daemon)
+{
+    return DESCRIPTORS_KEPT + (has_fallback(daemon) ? UPSTREAM_DESCRIPTORS * daemon->conf->upstream_connections : 0);
+}
+
 static int find_connections_max(struct daemon *daemon, struct err *err)
 {
     unsigned wanted = daemon->conf->limits_connections;
+    unsigned kept = descriptors_kept(daemon);
     unsigned each = daemon->conf->listen_tls.items[0] ? 3 : 1; /* of a TLS connection: its socket and a pair */
-    rlim_t want = (rlim_t)wanted * each + DESCRIPTORS_KEPT;
+    rlim_t want = (rlim_t)wanted * each + kept;
     struct rlimit limit = {want, want};
 
     daemon->connections_max = wanted;
@@ -409,10 +416,10 @@ static int find_connections_max(struct daemon *daemon, struct err *err)
         (void)getrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur >= want)
         return 0;
-    if (limit.rlim_cur < 2 * DESCRIPTORS_KEPT)
+    if (limit.rlim_cur < 2 * kept)
         return err_set(err, -EMFILE, "only %llu descriptors are allowed, at least %u are needed: raise LimitNOFILE",
-                       (unsigned long long)limit.rlim_cur, 2 * DESCRIPTORS_KEPT);
-    daemon->connections_max = ((unsigned)limit.rlim_cur - DESCRIPTORS_KEPT) / each;
+                       (unsigned long long)limit.rlim_cur, 2 * kept);
+    daemon->connections_max = ((unsigned)limit.rlim_cur - kept) / each;
     log_warning("few-descriptors",
                 "only %llu descriptors are allowed, so at most %u connections are taken; raise LimitNOFILE or lower "
                 "limits.connections = %u",

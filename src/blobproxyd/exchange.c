@@ -120,6 +120,14 @@ static void exchange_channel_lost(struct channel_watch *watch)
     channel_is_down(watch->owner);
 }
 
+void exchange_watch_channel(struct exchange *x)
+{
+    if (!x->env->route || x->watch.is_listed)
+        return;
+    x->watch = (struct channel_watch){.lost = exchange_channel_lost, .owner = x};
+    exchange_env_watch(x->env, &x->watch);
+}
+
 static void exchange_submit_failed(struct submission *submission)
 {
     struct exchange *x = (struct exchange *)((char *)submission - offsetof(struct exchange, submission));
@@ -141,10 +149,7 @@ static int acquire_slot(struct exchange *x, enum slot_class class)
     x->waiter.ready = exchange_slot_ready;
     x->waiter.owner = x;
     slots_wait(x->env->slots, &x->waiter);
-    if (x->env->route) {
-        x->watch = (struct channel_watch){.lost = exchange_channel_lost, .owner = x};
-        exchange_env_watch(x->env, &x->watch);
-    }
+    exchange_watch_channel(x);
     return -EAGAIN;
 }
 
@@ -436,8 +441,12 @@ enum exchange_next exchange_next_step(struct exchange *x)
 
 static void begin_body(struct exchange *x)
 {
+    bool may_send = true;
+
     /* Who asks whether to send its body waits for the slot before it is told to. */
-    if (!x->expects_continue || x->upload || acquire_slot(x, exchange_first_class(x)) == 0)
+    if (x->expects_continue)
+        may_send = x->upload ? upload_take_first(x->upload) : acquire_slot(x, exchange_first_class(x)) == 0;
+    if (may_send)
         exchange_move(x, EX_BODY);
 }
 
@@ -571,32 +580,4 @@ void exchange_end(struct exchange *x, bool is_delivered)
     x->next_spare = env->spare;
     env->spare = x;
     env->spares++;
-}
-
-enum exchange_phase exchange_phase(const struct exchange *x)
-{
-    switch (x->state) {
-    case EX_SLOT:
-        return EXCHANGE_IN_SLOT_QUEUE;
-    case EX_HOST:
-    case EX_UPSTREAM:
-        return EXCHANGE_AT_HOST;
-    case EX_READY:
-    case EX_STREAM:
-        return EXCHANGE_IN_ANSWER;
-    default:
-        if (x->state == EX_BODY && ((x->upload && upload_is_waiting(x->upload)) || (x->upstream && x->is_waiting)))
-            return EXCHANGE_AT_HOST;
-        return EXCHANGE_IN_BODY;
-    }
-}
-
-void exchange_expire(struct exchange *x)
-{
-    if (x->state == EX_SLOT)
-        exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_SLOT_DEADLINE, "No slot became free in time.");
-    else if (exchange_phase(x) == EXCHANGE_AT_HOST && x->upstream)
-        exchange_upstream_expire(x);
-    else if (exchange_phase(x) == EXCHANGE_AT_HOST)
-        exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_EXCHANGE_DEADLINE, "The host did not answer in time.");
 }

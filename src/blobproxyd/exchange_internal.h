@@ -180,6 +180,9 @@ void upload_finish(struct upload *upload);
 void upload_release(struct upload *upload);
 struct upload *upload_free(struct upload *upload);   /* NULL is fine; what is at the host is quarantined */
 bool upload_is_waiting(const struct upload *upload); /* for a slot or for the host, not for the client */
+bool upload_is_queued(const struct upload *upload);  /* for its first slot */
+/* Before the body: the first slot is there (true), or the state is EX_SLOT and becomes EX_BODY with it. */
+bool upload_take_first(struct upload *upload);
 
 /* The completed answer stands in the slot: x owns the slot from now on and answers with it. */
 void exchange_take_answer(struct exchange *x, struct slot *slot);
@@ -199,6 +202,9 @@ void exchange_learn_size(struct exchange *x, uint64_t body_bytes);
  * was there has not run or may run twice. What was received of its body stands in its slot, or in x->upload. false: there is
  * none, and nothing has happened. Otherwise the state is EX_BODY, EX_SLOT, EX_UPSTREAM or an end. */
 bool exchange_fall_back(struct exchange *x, enum metric why) MUST_CHECK;
+
+/* While it waits for something of the channel: falls back when that goes down. exchange_env_unwatch() ends it. */
+void exchange_watch_channel(struct exchange *x);
 
 /* As exchange_body(), for an exchange that goes upstream. */
 enum exchange_next exchange_upstream_body(struct exchange *x, const char *bytes, size_t len, size_t *taken);

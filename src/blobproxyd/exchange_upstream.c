@@ -206,6 +206,8 @@ bool exchange_fall_back(struct exchange *x, enum metric why)
     slots_cancel(x->env->slots, &x->waiter);
     exchange_env_unwatch(x->env, &x->watch);
     exchange_env_cancel(x->env, &x->submission);
+    if (x->body_received == 0)
+        x->upload = upload_free(x->upload);
     if (x->slot && x->body_received == 0) {
         slots_put(x->slot, x->env->slots);
         x->slot = NULL;

@@ -313,8 +313,12 @@ static void fill_next(struct upload *upload, struct slot *slot)
 static void upload_slot_ready(struct slot_waiter *waiter, struct slot *slot)
 {
     struct upload *upload = waiter->owner;
+    struct exchange *x = upload->x;
 
+    exchange_env_unwatch(x->env, &x->watch);
     fill_next(upload, slot);
+    if (x->state == EX_SLOT)
+        exchange_move(x, EX_BODY);
     upload_go_on(upload);
 }
 
@@ -342,7 +346,17 @@ static int next_block(struct upload *upload)
         return -EAGAIN;
     upload->waiter = (struct slot_waiter){.class = SLOT_LARGE, .ready = upload_slot_ready, .owner = upload};
     slots_wait(slots, &upload->waiter);
+    if (upload->block_count == 0)
+        exchange_watch_channel(upload->x);
     return -EAGAIN;
+}
+
+bool upload_take_first(struct upload *upload)
+{
+    if (next_block(upload) == 0)
+        return true;
+    exchange_move(upload->x, EX_SLOT);
+    return false;
 }
 
 static void take_bytes(struct upload *upload, const char *bytes, size_t len)
@@ -565,6 +579,11 @@ int upload_begin(struct exchange *x)
 bool upload_is_waiting(const struct upload *upload)
 {
     return upload->is_waiting || upload->is_finished;
+}
+
+bool upload_is_queued(const struct upload *upload)
+{
+    return upload->is_waiting && upload->block_count == 0;
 }
 
 struct upload *upload_free(struct upload *upload)

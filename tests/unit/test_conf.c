@@ -250,6 +250,29 @@ Test(conf, a_socket_path_has_at_most_107_bytes, .init = make_directory, .fini = 
     expect_line(text, "PATH:2: listen.unix: the path has 108 bytes, write one of at most 107");
 }
 
+Test(conf, endpoints_of_every_legal_form_are_taken, .init = make_directory, .fini = remove_directory)
+{
+    static const char *const urls[] = {"https://{account}.blob.core.windows.net",
+                                       "https://files.example.com:8443",
+                                       "https://{account}.blob.localhost:10000",
+                                       "https://10.1.2.3",
+                                       "https://[fd00::1]:443",
+                                       "http://127.0.0.1:10000",
+                                       "http://[::1]:10000",
+                                       "http://{account}.blob.localhost:10000",
+                                       "http://localhost"};
+
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        char text[160];
+
+        snprintf(text, sizeof(text), "[upstream]\nfallback = https\nurl = %s\n", urls[i]);
+        LOAD(loaded, text, NULL);
+        cr_assert_eq(loaded.action, CONF_RUN, "%s", loaded.err);
+        cr_expect_str_eq(loaded.conf->upstream_url, urls[i]);
+        cr_expect_eq(loaded.conf->upstream_fallback, FALLBACK_HTTPS);
+    }
+}
+
 Test(conf, all_mistakes_are_told_at_once, .init = make_directory, .fini = remove_directory)
 {
     LOAD(loaded, "[log]\nlevel = x\n[slots]\nsmall = y\nlarge = z\n", "--metrics=w", "--nonsense", "word");

@@ -516,6 +516,29 @@ Test(exchange_upstream, who_waits_for_a_slot_goes_upstream_when_the_channel_goes
     exchange_end(x, true);
 }
 
+Test(exchange_upstream, an_upload_that_waits_for_its_first_slot_does_so_too)
+{
+    struct slot *slots[2];
+    size_t taken;
+
+    open_peer(play_big_put);
+    for (unsigned i = 0; i < 2; i++)
+        slots[i] = slots_take(fixture->env.slots, SLOT_LARGE);
+    struct exchange *x = fixture_request(fixture, "PUT", TARGET, put_big);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    cr_assert_eq(exchange_body(x, big, sizeof(big), &taken), EXCHANGE_WAIT);
+    channel_goes();
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY);
+    cr_assert_eq(until_answer(x, send_body(x, big, sizeof(big))), EXCHANGE_ANSWER);
+    expect_answer(x, 201, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        slots_put(slots[i], fixture->env.slots);
+    end(x);
+    peer_join(&peer);
+    cr_expect_eq(counted, sizeof(big));
+}
+
 static void play_dies_then_answers(struct peer *self)
 {
     peer_accept(self);

@@ -238,6 +238,50 @@ Test(upload, a_lost_list_is_not_sent_again)
     fixture_free(fixture);
 }
 
+static const char *const expecting[] = {"Host: 127.0.0.1", "Content-Length: 600000", "x-ms-blob-type: BlockBlob",
+                                        "Expect: 100-continue", NULL};
+
+Test(upload, who_expects_100_waits_for_its_first_slot_before_it_is_told_to_send)
+{
+    struct fixture *fixture = fixture_new(1, 1);
+    struct slot *slot = slots_take(fixture->env.slots, SLOT_LARGE);
+    struct exchange *x = fixture_request(fixture, "PUT", TARGET, expecting);
+    size_t taken;
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    cr_expect_eq(exchange_phase(x), EXCHANGE_IN_SLOT_QUEUE);
+    slots_put(slot, fixture->env.slots);
+    fixture_turn(fixture);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY);
+    cr_expect_eq(exchange_body(x, body, 30000, &taken), EXCHANGE_BODY);
+    cr_expect_eq(taken, 30000);
+    exchange_end(x, false);
+    cr_expect_eq(used_slots(fixture), 0);
+    fixture_free(fixture);
+}
+
+Test(upload, who_finds_no_first_slot_in_time_gets_503)
+{
+    struct fixture *fixture = fixture_new(1, 1);
+    struct slot *slot = slots_take(fixture->env.slots, SLOT_LARGE);
+    struct exchange *x = begin_upload(fixture);
+    struct answer answer;
+    size_t taken;
+
+    cr_assert_eq(exchange_body(x, body, BODY_BYTES, &taken), EXCHANGE_WAIT);
+    cr_expect_eq(exchange_phase(x), EXCHANGE_IN_SLOT_QUEUE);
+    exchange_expire(x);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY);
+    cr_assert_eq(exchange_body(x, body, BODY_BYTES, &taken), EXCHANGE_BODY);
+    cr_assert_eq(taken, BODY_BYTES);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.status, 503);
+    exchange_end(x, true);
+    slots_put(slot, fixture->env.slots);
+    fixture_free(fixture);
+}
+
 /* The host refuses the first block with this; what is the answer? */
 static void expect_refusal(const char *head, unsigned status, const char *hint)
 {
