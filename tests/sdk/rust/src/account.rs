@@ -82,9 +82,9 @@ impl Account {
         Ok(BlobClient::new(url, None, Some(options))?)
     }
 
-    /// The URL of a blob with the account SAS, as the source of a copy.
-    pub fn source(&self, container: &str, name: &str) -> Result<String, Failure> {
-        Ok(Self::url(&self.endpoint, &format!("{}{container}/{name}", self.prefix), &self.sas)?.into())
+    /// The URL of a blob as the source of a copy.
+    pub fn source(&self, container: &str, name: &str, query: &str) -> Result<String, Failure> {
+        Ok(Self::url(&self.endpoint, &format!("{}{container}/{name}", self.prefix), query)?.into())
     }
 
     /// A client with a token, over TLS, if there is such an endpoint.

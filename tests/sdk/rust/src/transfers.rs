@@ -5,6 +5,7 @@
 use crate::{
     account::Account,
     blobs::{block_id, properties},
+    containers::map,
     said,
     values::{content, digest, download, facts, fault, pattern, try_download, uploaded, MIB},
     Outcome, Results,
@@ -96,19 +97,21 @@ pub async fn retries(account: &Account, results: &mut Results) -> Outcome {
     Ok(())
 }
 
+/// The source is open to everybody: with a SAS in its URL, Azurite would fetch it there, and does not resolve the name that
+/// it has behind a proxy.
 pub async fn copies(account: &Account, results: &mut Results) -> Outcome {
     let one = account.container("copy")?;
-    one.create(None).await?;
+    let open = BlobContainerClientCreateOptions { access: Some(PublicAccessType::Blob), ..Default::default() };
+    one.create(Some(open)).await?;
     let options = BlobClientUploadOptions {
-        metadata: Some(crate::containers::map(&[("from", "source")])),
+        metadata: Some(map(&[("from", "source")])),
         blob_content_type: Some("text/plain".to_owned()),
         ..Default::default()
     };
     one.blob_client("source").upload(content(pattern(70000, 8)), Some(options)).await?;
-    let source = account.source("copy", "source")?;
 
     let started = one.blob_client("started");
-    let answer = started.start_copy_from_url(source.clone(), None).await?;
+    let answer = started.start_copy_from_url(account.source("copy", "source", "")?, None).await?;
     results.set("start", said!(answer; etag, copy_id, copy_status, version_id));
     let id = answer.copy_id()?.unwrap_or_default();
     while started.get_properties(None).await?.copy_status()? == Some(CopyStatus::Pending) {
@@ -117,9 +120,9 @@ pub async fn copies(account: &Account, results: &mut Results) -> Outcome {
     results.set("properties", properties(&started).await?);
     results.set("download", download(&started, None).await?);
     results.set("abort", fault(started.abort_copy(&id, None).await));
-    let absent = account.source("copy", "absent")?;
+    let absent = account.source("copy", "absent", "")?;
     results.set("absent", fault(one.blob_client("nothing").start_copy_from_url(absent, None).await));
-    from_url(&one, source, results).await
+    from_url(&one, account.source("copy", "source", &account.sas)?, results).await
 }
 
 /// Copies whose result is a block or a whole block blob; not every emulator knows them.
