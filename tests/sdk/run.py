@@ -22,6 +22,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import allowed  # noqa: E402
 import compare  # noqa: E402
 import record  # noqa: E402
 import services  # noqa: E402
@@ -138,6 +139,9 @@ def check(language, options):
         return self_test(program)
     second = (services.direct(), "direct-again") if options.direct else (services.proxied(), "proxied")
     count, found = differences(program, *second, with_tls=options.direct)
+    found, counts = allowed.split(found)
+    for reason, number in counts.items():
+        print(f"# {language}: {number} times: {reason}", flush=True)
     print_table(language, found)
     return count, found
 

@@ -75,7 +75,9 @@ def _environment(port, flaky_port):
 
 def _names(environment, *ports):
     """{what an answer may call the endpoint: the word for it}: the ports are those of all services behind it."""
-    names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}", f"http://{ACCOUNT}.blob.localhost": "{endpoint}"}
+    names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}"}
+    for scheme in ("http", "https"):
+        names[f"{scheme}://{ACCOUNT}.blob.localhost"] = "{endpoint}"
     if "SDK_TLS_ENDPOINT" in environment:
         names[environment["SDK_TLS_ENDPOINT"]] = "{tls}"
     for port in ports:
