@@ -137,8 +137,9 @@ def check(language, options):
     program = Program(language, options.scenario, options.keep)
     if options.self_test:
         return self_test(program)
-    second = (services.direct(), "direct-again") if options.direct else (services.proxied(), "proxied")
-    count, found = differences(program, *second, with_tls=options.direct)
+    with_tls = options.direct or services.has_tls()
+    second = (services.direct(), "direct-again") if options.direct else (services.proxied(with_tls), "proxied")
+    count, found = differences(program, *second, with_tls=with_tls)
     found, counts = allowed.split(found)
     for reason, number in counts.items():
         print(f"# {language}: {number} times: {reason}", flush=True)

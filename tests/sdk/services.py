@@ -19,7 +19,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "system"))
 
 from forwarder import Forwarder  # noqa: E402
-from harness import Azurite, Daemon, free_port  # noqa: E402
+from harness import BUILD, Azurite, Daemon, free_port  # noqa: E402
 from identity import Identity, token  # noqa: E402
 
 ACCOUNT = "devstoreaccount1"
@@ -43,6 +43,7 @@ class SecureAzurite(Azurite):
     def __init__(self, identity):
         self._context = ssl.create_default_context(cafile=identity.ca)
         super().__init__(arguments=["--cert", identity.certificate, "--key", identity.key, "--oauth", "basic"])
+        self.url = f"https://127.0.0.1:{self.port}"
 
     def answers(self):
         assert self.is_running(), f"azurite ended: {self.output()[-2000:]}"
@@ -78,11 +79,11 @@ def _names(environment, *ports):
     names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}"}
     for scheme in ("http", "https"):
         names[f"{scheme}://{ACCOUNT}.blob.localhost"] = "{endpoint}"
-    if "SDK_TLS_ENDPOINT" in environment:
-        names[environment["SDK_TLS_ENDPOINT"]] = "{tls}"
     for port in ports:
         names[f"http://127.0.0.1:{port}/{ACCOUNT}"] = "{endpoint}"
         names[f"http://{ACCOUNT}.blob.localhost:{port}"] = "{endpoint}"
+    if "SDK_TLS_ENDPOINT" in environment:
+        names[environment["SDK_TLS_ENDPOINT"]] = "{tls}"
     return names
 
 
@@ -91,9 +92,8 @@ def direct(change=None, with_tls=True):
     """(environment, names of the endpoint); with change() everything goes through a forwarder that changes the answers' heads."""
     with contextlib.ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
-        target = ("127.0.0.1", azurite.port)
-        port = stack.enter_context(Forwarder(target, change, is_flaky=False)).port if change else azurite.port
-        flaky = stack.enter_context(Forwarder(target))
+        port = stack.enter_context(Forwarder(azurite.address, change, is_flaky=False)).port if change else azurite.port
+        flaky = stack.enter_context(Forwarder(azurite.address))
         environment = _environment(port, flaky.port)
         if with_tls:
             identity = stack.enter_context(Identity())
@@ -101,15 +101,34 @@ def direct(change=None, with_tls=True):
         yield environment, _names(environment, port, azurite.port)
 
 
+def _start_secure(stack):
+    """The environment of another proxy, which speaks HTTPS, as does the service behind it."""
+    identity = stack.enter_context(Identity())
+    azurite = stack.enter_context(SecureAzurite(identity))
+    port = free_port()
+    config = f"[tls]\ncertificate = {identity.certificate}\nkey = {identity.key}\n"
+    arguments, host_arguments = ("--listen-tls", f"127.0.0.1:{port}"), ("--backend-ca", identity.ca)
+    stack.enter_context(Daemon(config, arguments, backend=azurite.url, host_arguments=host_arguments))
+    return _tls(port, identity)
+
+
 @contextlib.contextmanager
-def proxied():
+def proxied(with_tls=True):
     with contextlib.ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
         daemon = stack.enter_context(Daemon(backend=azurite.url))
         flaky = stack.enter_context(Forwarder(daemon.address))
         environment = _environment(daemon.port, flaky.port)
+        if with_tls:
+            environment.update(_start_secure(stack))
         yield environment, _names(environment, daemon.port, azurite.port)
         daemon.wait_idle()
+
+
+def has_tls():
+    """Can the proxy that was built listen for TLS?"""
+    said = subprocess.run([BUILD / "blobproxyd", "--help"], capture_output=True, text=True, check=True)
+    return "--listen-tls" in said.stdout
 
 
 def has_azurite():
