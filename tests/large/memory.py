@@ -10,9 +10,9 @@ SLOTS_USED = ('blobproxy_slots_used{class="small"}', 'blobproxy_slots_used{class
 PROGRAMS = ("blobproxyd", "blobhostd")
 
 
-def kernel_says(pid, name):
-    """{field: bytes} of /proc/PID/smaps_rollup or status"""
-    text = pathlib.Path(f"/proc/{pid}/{name}").read_text()
+def kernel_says(pid):
+    """{field: bytes}"""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
     return {field: int(count) * 1024 for field, count in re.findall(r"(?m)^(\w+):\s+(\d+) kB", text)}
 
 
@@ -44,7 +44,7 @@ class Sampler(threading.Thread):
         self._pids = {"blobproxyd": daemon.proxy.pid, "blobhostd": daemon.host_pid()}
         self.resident = {name: Series() for name in PROGRAMS}
         self.own = {name: Series() for name in PROGRAMS}  # without the memfds: these are mapped by both
-        self.shared = Series()  # what the memfds hold, slots and rings
+        self.shared = Series()  # the memfds, slots and rings: blobproxyd has touched them all
         self.slots_used = 0
         self._is_over, self._failure = threading.Event(), None
 
@@ -70,10 +70,9 @@ class Sampler(threading.Thread):
         self.slots_used = max(self.slots_used, int(sum(metrics[name] for name in SLOTS_USED)))
         if not self._is_warm():
             return
-        shared = 0
         for name, pid in self._pids.items():
-            status = kernel_says(pid, "status")
-            self.resident[name].values.append(status["VmRSS"])
-            self.own[name].values.append(status["RssAnon"] + status["RssFile"])
-            shared += kernel_says(pid, "smaps_rollup")["Pss_Shmem"]  # each mapping process is charged its part
-        self.shared.values.append(shared)
+            now = kernel_says(pid)
+            self.resident[name].values.append(now["VmRSS"])
+            self.own[name].values.append(now["RssAnon"] + now["RssFile"])
+            if name == "blobproxyd":
+                self.shared.values.append(now["RssShmem"])

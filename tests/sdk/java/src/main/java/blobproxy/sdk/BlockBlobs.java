@@ -18,8 +18,8 @@ import java.util.Map;
 
 /** Block blobs: whole, in blocks, under difficult names, empty. */
 final class BlockBlobs {
-    private static final List<String> NAMES =
-        List.of("with blanks in it", "100%", "100%25", "a+b", "a#b", "a?b=c&d", "gr\u00fc\u00df-\u6587\u5b57-\ud83d\ude00", "a//b", "~()!*", "dir/sub.txt");
+    private static final List<String> NAMES = List.of("with blanks in it", "100%", "100%25", "a+b", "a#b", "a?b=c&d",
+        "gr\u00fc\u00df-\u6587\u5b57-\ud83d\ude00", "a//b", "~()!*", "dir/sub.txt");
 
     private BlockBlobs() {
     }

@@ -22,9 +22,10 @@ final class Listings {
     static void run(Service service, Results results) {
         BlobContainerClient container = service.newContainer("listings");
         for (int number = 0; number < BLOBS; number++) {
-            String name = number < 5 ? String.format("top-%02d", number) : String.format("dir %d/sub/blob-%02d", number % 3, number);
+            String name = String.format(number < 5 ? "top-%2$02d" : "dir %1$d/sub/blob-%2$02d", number % 3, number);
+            String parity = number % 2 == 0 ? "even" : "odd";
             container.getBlobClient(name).uploadWithResponse(new BlobParallelUploadOptions(Content.data(number, 1))
-                .setMetadata(Map.of("number", "n" + number)).setTags(Map.of("parity", number % 2 == 0 ? "even" : "odd")), null, null);
+                .setMetadata(Map.of("number", "n" + number)).setTags(Map.of("parity", parity)), null, null);
         }
         ListBlobsOptions pages = new ListBlobsOptions().setMaxResultsPerPage(7);
         results.put("flat", rows(container.listBlobs(pages, null)));
