@@ -271,8 +271,18 @@ static void check_slots(const struct conf *conf, struct conf_problems *problems)
     }
 }
 
+static void check_upstream(const struct conf *conf, struct conf_problems *problems)
+{
+    const char *path = conf->upstream_ca_file;
+
+    if (conf->upstream_fallback != FALLBACK_OFF && *path && is_usable(conf, CONF_upstream_ca_file) && access(path, R_OK) < 0)
+        conf_problem(problems, &conf->origins[CONF_upstream_ca_file], &conf_rows[CONF_upstream_ca_file], "cannot read %s: %s",
+                     path, strerror(errno));
+}
+
 void conf_check(const struct conf *conf, struct conf_problems *problems)
 {
+    check_upstream(conf, problems);
     check_addresses(conf, problems);
     check_sockets(conf, problems);
     conf_check_tls(conf, problems);

@@ -4,7 +4,6 @@ fallback. Its authority and certificate are made when it starts."""
 
 import collections
 import hashlib
-import os
 import pathlib
 import re
 import socket

@@ -194,6 +194,8 @@ static const struct wrong {
     {"[limits]\nkeepalive_timeout = 25h\n", "PATH:2: limits.keepalive_timeout: 25h is out of range, write 1s to 24h"},
     {"[limits]\ndrain_timeout = 18446744073709551616s\n",
      "PATH:2: limits.drain_timeout: 18446744073709551616s is out of range, write 0s to 10m"},
+    {"[upstream]\nfallback = https\nca_file = /nonexistent/ca.pem\n",
+     "PATH:3: upstream.ca_file: cannot read /nonexistent/ca.pem: No such file or directory"},
     {"[upstream]\nfallback = http\n", "PATH:2: upstream.fallback: \"http\" is not a fallback, write off or https"},
     {"[upstream]\nurl = blob.core.windows.net\n",
      "PATH:2: upstream.url: \"blob.core.windows.net\" is no URL, write one that begins with https://"},
