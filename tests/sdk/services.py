@@ -76,12 +76,12 @@ def _environment(port, flaky_port):
 
 def _names(environment, *ports):
     """{what an answer may call the endpoint: the word for it}: the ports are those of all services behind it."""
-    names = {environment["SDK_FLAKY_ENDPOINT"]: "{flaky}"}
-    for scheme in ("http", "https"):
-        names[f"{scheme}://{ACCOUNT}.blob.localhost"] = "{endpoint}"
-    for port in ports:
-        names[f"http://127.0.0.1:{port}/{ACCOUNT}"] = "{endpoint}"
-        names[f"http://{ACCOUNT}.blob.localhost:{port}"] = "{endpoint}"
+    host = f"{ACCOUNT}.blob.localhost"
+    origins = [f"http://{host}", f"https://{host}", *(f"http://{host}:{port}" for port in ports)]
+    texts = [f"http://127.0.0.1:{port}/{ACCOUNT}" for port in ports]
+    texts += origins + [f"{origin}/{ACCOUNT}" for origin in origins]  # Azurite's ServiceEndpoint doubles the account of host style
+    names = {text: "{endpoint}" for text in texts}
+    names[environment["SDK_FLAKY_ENDPOINT"]] = "{flaky}"
     if "SDK_TLS_ENDPOINT" in environment:
         names[environment["SDK_TLS_ENDPOINT"]] = "{tls}"
     return names
@@ -101,6 +101,29 @@ def direct(change=None, with_tls=True):
         yield environment, _names(environment, port, azurite.port)
 
 
+@contextlib.contextmanager
+def _node_options(options):
+    """For what is started inside the context."""
+    before = os.environ.get("NODE_OPTIONS")
+    os.environ["NODE_OPTIONS"] = options
+    try:
+        yield
+    finally:
+        del os.environ["NODE_OPTIONS"]
+        if before is not None:
+            os.environ["NODE_OPTIONS"] = before
+
+
+def _knows(text):
+    """Does the proxy that was built speak of it in its help?"""
+    said = subprocess.run([BUILD / "blobproxyd", "--help"], capture_output=True, text=True, check=True)
+    return text in said.stdout
+
+
+def has_tls():
+    return _knows("--listen-tls")
+
+
 def _start_secure(stack):
     """The environment of another proxy, which speaks HTTPS, as does the service behind it."""
     identity = stack.enter_context(Identity())
@@ -112,23 +135,26 @@ def _start_secure(stack):
     return _tls(port, identity)
 
 
+def _start_host_style(stack):
+    """(Azurite, a proxy before it): the host calls it by the account's name, so that it can read a copy source of that name."""
+    with _node_options(f"--require={HERE / 'loopback.cjs'}"):
+        azurite = Azurite()
+    stack.enter_context(azurite)
+    url = f"http://{{account}}.blob.localhost:{azurite.port}"
+    config = f"[accounts]\nendpoint = {url}\n" if _knows("endpoint = ") else ""
+    return azurite, stack.enter_context(Daemon(config, backend=url))
+
+
 @contextlib.contextmanager
 def proxied(with_tls=True):
     with contextlib.ExitStack() as stack:
-        azurite = stack.enter_context(Azurite())
-        daemon = stack.enter_context(Daemon(backend=azurite.url))
+        azurite, daemon = _start_host_style(stack)
         flaky = stack.enter_context(Forwarder(daemon.address))
         environment = _environment(daemon.port, flaky.port)
         if with_tls:
             environment.update(_start_secure(stack))
         yield environment, _names(environment, daemon.port, azurite.port)
         daemon.wait_idle()
-
-
-def has_tls():
-    """Can the proxy that was built listen for TLS?"""
-    said = subprocess.run([BUILD / "blobproxyd", "--help"], capture_output=True, text=True, check=True)
-    return "--listen-tls" in said.stdout
 
 
 def has_azurite():

@@ -71,6 +71,8 @@ export async function copy(run) {
 
   const expiresOn = new Date(Date.now() + 3600_000);
   const url = await source.generateSasUrl({ permissions: BlobSASPermissions.parse("r"), expiresOn });
+  const bySas = container.getBlockBlobClient("by sas");
+  await run.keep("copy_by_sas", (await bySas.beginCopyFromURL(url, { intervalInMs: 10 })).pollUntilDone());
   const synced = container.getBlockBlobClient("synced");
   await run.keep("sync", synced.syncCopyFromURL(url, { metadata: { own: "1" } }));
   await run.keep("sync_properties", synced.getProperties());

@@ -76,6 +76,7 @@ async def copy(run):
     expiry = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
     sas = generate_blob_sas(ACCOUNT, container.container_name, source.blob_name, account_key=KEY, permission="r", expiry=expiry)
     url = f"{source.url}?{sas}"
+    await run.keep("copy_by_sas", container.get_blob_client("by sas").start_copy_from_url(url))
     synced = container.get_blob_client("synced")
     await run.keep("sync", synced.start_copy_from_url(url, metadata={"own": "1"}, requires_sync=True))
     await run.keep("sync_properties", synced.get_blob_properties())
