@@ -70,11 +70,6 @@ lease_protects() {
         run blob lease release --container-name "$container" --blob-name checked --lease-id "$lease"
 }
 
-keeps_tags() {
-    run blob tag set --container-name "$container" --name checked --tags stage=raw owner=me &&
-        prints raw run blob tag list --container-name "$container" --name checked --query stage
-}
-
 deletes() { run blob delete --container-name "$container" --name "$1" && prints False run blob exists --container-name "$container" --name "$1"; }
 
 if [ -n "${BLOB_SOCKET:-}" ]; then
@@ -106,7 +101,6 @@ step "a SAS that az made lets curl read" sas_reads
 step "a snapshot stays as it was" snapshot_stays
 step "copy inside the store" run blob copy start --source-container "$container" --source-blob large --destination-container "$container" --destination-blob copy
 step "the copy is the same" downloads copy "$work/large"
-step "tags are set and read" keeps_tags
 step "a lease protects a blob" lease_protects
 step "delete a blob" deletes large
 step "delete the container" run container delete --name "$container"
