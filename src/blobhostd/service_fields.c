@@ -10,11 +10,6 @@
 #include <string.h>
 #include <strings.h>
 
-#define TAGS_MAX 10u /* documented, as the two below */
-#define TAG_KEY_CHARS 128u
-#define TAG_VALUE_CHARS 256u
-#define TAGS_BYTES (TAGS_MAX * (TAG_KEY_CHARS + TAG_VALUE_CHARS + 2))
-
 static const struct slice meta_prefix = {"x-ms-meta-", 10};
 
 void pairs_free(struct store_pairs *pairs)
@@ -109,22 +104,27 @@ static size_t text_chars(const char *text)
     return chars;
 }
 
-static bool tag_add(struct buf *packed, struct slice name, struct slice value)
+bool fields_tag_add(struct buf *packed, const char *key, const char *value)
 {
-    char key[4 * TAG_KEY_CHARS + 1], text[4 * TAG_VALUE_CHARS + 1];
-
-    if (target_decode(name, key, sizeof(key)) < 1 || target_decode(value, text, sizeof(text)) < 0)
-        return false;
-    if (text_chars(key) > TAG_KEY_CHARS || text_chars(text) > TAG_VALUE_CHARS || pairs_have(packed, slice_of(key)))
+    if (!key[0] || text_chars(key) > TAG_KEY_CHARS || text_chars(value) > TAG_VALUE_CHARS || pairs_have(packed, slice_of(key)))
         return false;
     (void)buf_append(packed, key, strlen(key) + 1);
-    (void)buf_append(packed, text, strlen(text) + 1);
+    (void)buf_append(packed, value, strlen(value) + 1);
     return true;
+}
+
+static bool tag_add(struct buf *packed, struct slice name, struct slice value)
+{
+    char key[TAG_KEY_BYTES + 1], text[TAG_VALUE_BYTES + 1];
+
+    if (target_decode(name, key, sizeof(key)) < 0 || target_decode(value, text, sizeof(text)) < 0)
+        return false;
+    return fields_tag_add(packed, key, text);
 }
 
 enum azure_error fields_tags(struct call *call, struct store_pairs *ret_pairs)
 {
-    CLEANUP(buf_free) struct buf packed = {.max_bytes = 4 * TAGS_BYTES};
+    CLEANUP(buf_free) struct buf packed = {.max_bytes = TAGS_BYTES};
     struct slice query, name, value;
     unsigned count = 0;
 
@@ -136,6 +136,22 @@ enum azure_error fields_tags(struct call *call, struct store_pairs *ret_pairs)
             return call_refuse(call, AZURE_InvalidInput, "x-ms-tags is not up to 10 distinct, URL-encoded key=value pairs.");
     }
     return pairs_take(&packed, ret_pairs);
+}
+
+void fields_put_tags(struct buf *xml, const struct store_pairs *tags)
+{
+    const char *name, *value;
+    size_t position = 0;
+
+    (void)buf_puts(xml, "<Tags><TagSet>");
+    while (store_pairs_next(tags, &position, &name, &value)) {
+        (void)buf_puts(xml, "<Tag><Key>");
+        (void)buf_put_xml(xml, name, strlen(name));
+        (void)buf_puts(xml, "</Key><Value>");
+        (void)buf_put_xml(xml, value, strlen(value));
+        (void)buf_puts(xml, "</Value></Tag>");
+    }
+    (void)buf_puts(xml, "</TagSet></Tags>");
 }
 
 enum azure_error fields_tier(struct call *call, char **ret_tier)

@@ -5,6 +5,13 @@
 
 #include "service_call.h"
 
+#define TAGS_MAX 10u /* documented, as the two below */
+#define TAG_KEY_CHARS 128u
+#define TAG_VALUE_CHARS 256u
+#define TAG_KEY_BYTES (4 * TAG_KEY_CHARS)
+#define TAG_VALUE_BYTES (4 * TAG_VALUE_CHARS)
+#define TAGS_BYTES (TAGS_MAX * (TAG_KEY_BYTES + TAG_VALUE_BYTES + 2))
+
 /* Frees: for CLEANUP(). */
 void pairs_free(struct store_pairs *pairs);
 
@@ -14,6 +21,12 @@ enum azure_error fields_metadata(struct call *call, struct store_pairs *ret_pair
 
 /* x-ms-tags. InvalidInput. */
 enum azure_error fields_tags(struct call *call, struct store_pairs *ret_pairs);
+
+/* One more for packed pairs; false when it is too long, empty or there already. */
+bool fields_tag_add(struct buf *packed, const char *key, const char *value);
+
+/* As the XML element that requests and answers have. */
+void fields_put_tags(struct buf *xml, const struct store_pairs *tags);
 
 /* x-ms-access-tier, as a copy; NULL when absent. */
 enum azure_error fields_tier(struct call *call, char **ret_tier);

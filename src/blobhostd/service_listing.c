@@ -122,23 +122,6 @@ static void put_properties(struct list *list, const char *snapshot, const struct
     (void)buf_puts(&list->xml, "<ServerEncrypted>true</ServerEncrypted></Properties>");
 }
 
-static void put_tags(struct list *list, const struct store_blob *blob)
-{
-    const char *name, *value;
-    size_t position = 0;
-
-    if (!(list->includes & LIST_TAGS) || blob->tags.len == 0)
-        return;
-    (void)buf_puts(&list->xml, "<Tags><TagSet>");
-    while (store_pairs_next(&blob->tags, &position, &name, &value)) {
-        (void)buf_puts(&list->xml, "<Tag>");
-        list_put(list, "Key", name);
-        list_put(list, "Value", value);
-        (void)buf_puts(&list->xml, "</Tag>");
-    }
-    (void)buf_puts(&list->xml, "</TagSet></Tags>");
-}
-
 static void put_blob(struct list *list, const char *name, const char *snapshot, const struct store_blob *blob)
 {
     (void)buf_puts(&list->xml, "<Blob>");
@@ -148,7 +131,8 @@ static void put_blob(struct list *list, const char *name, const char *snapshot, 
     put_properties(list, snapshot, blob);
     if (list->includes & LIST_METADATA)
         list_put_metadata(list, &blob->metadata);
-    put_tags(list, blob);
+    if (list->includes & LIST_TAGS && blob->tags.len > 0)
+        fields_put_tags(&list->xml, &blob->tags);
     (void)buf_puts(&list->xml, "</Blob>");
 }
 

@@ -30,6 +30,9 @@ enum azure_error service_delete_blob(struct call *call);
 enum azure_error service_snapshot_blob(struct call *call);
 enum azure_error service_copy_blob(struct call *call); /* both forms */
 
+enum azure_error service_get_blob_tags(struct call *call);
+enum azure_error service_set_blob_tags(struct call *call);
+
 enum azure_error service_put_block(struct call *call);
 enum azure_error service_put_block_list(struct call *call);
 enum azure_error service_get_block_list(struct call *call);

@@ -85,7 +85,8 @@ static void answered(void *owner)
     release_kept(x);
     x->answer_body = NULL;
     x->answer_bytes = x->response.status == 204 || x->response.status == 304 ? 0 : length;
-    x->is_length_unknown = r == -ENOENT && x->response.status != 204 && x->response.status != 304;
+    /* Where no body follows, the library would end one of unknown length all the same: with a last chunk that nobody expects. */
+    x->is_length_unknown = r == -ENOENT && !has_no_body(x);
     x->has_stream = x->is_length_unknown || (length > 0 && !has_no_body(x));
     if (x->has_stream)
         exchange_answered(x);

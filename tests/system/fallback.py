@@ -93,6 +93,12 @@ def without_a_channel():
         with step("a HEAD names the length and has no body"):
             answer = daemon.exchange(request("HEAD", "/box/small"), "HEAD").must_be(200)
             equal(answer.header("Content-Length"), "5")
+        with step("... also one whose answer has no length, and the connection goes on"):
+            chunked = [("Transfer-Encoding", "chunked"), ("x-ms-error-code", "BlobNotFound")]
+            server.scripts["/box/chunked"] = lambda stream, seen: server.answer(stream, "404 Not Found", chunked, b"", True)
+            with Connection(daemon.address) as connection:
+                for _ in range(2):
+                    connection.exchange(request("HEAD", "/box/chunked"), "HEAD").must_be(404, "BlobNotFound")
         with step("an error of the endpoint passes as it is"):
             answer = daemon.exchange(request("GET", "/box/none")).must_be(404, "BlobNotFound")
             equal(answer.header("Server"), "Recorded/1.0")
