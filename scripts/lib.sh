@@ -51,15 +51,18 @@ install_node() {
     has_node || die "Node.js 18 or later is needed, and npm"
 }
 
-# The JavaScript SDK of the lock file, once for each lock file.
-install_js_packages() {
-    local directory=$root/tests/clients/js stamp
+# install_npm_packages DIRECTORY WHAT: those of its lock file, once for each lock file.
+install_npm_packages() {
+    local directory=$root/$1 stamp
     stamp=$(sha256sum "$directory/package-lock.json" | cut -d' ' -f1)
     [[ $(cat "$directory/node_modules/.installed" 2>/dev/null) != "$stamp" ]] || return 0
-    say "installing the JavaScript SDK"
+    say "installing $2"
     (cd "$directory" && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error) || die "npm ci failed"
     echo "$stamp" >"$directory/node_modules/.installed"
 }
+
+install_js_packages() { install_npm_packages tests/clients/js "the JavaScript SDK"; }
+install_azurite() { install_npm_packages tests/azurite "Azurite"; }
 
 # Prints a Python of 3.9 or later that can make virtual environments.
 find_python() {

@@ -132,7 +132,7 @@ static const char *parse_section(const struct ini_item *item, const struct conf_
                      nearest);
     else
         conf_problem(problems, origin, NULL,
-                     "[%.*s]: unknown section, write [listen], [channel], [slots], [limits], [accounts] or [log]",
+                     "[%.*s]: unknown section, write [listen], [channel], [upstream], [slots], [limits], [accounts] or [log]",
                      (int)item->name.len, item->name.bytes);
     return NULL;
 }

@@ -19,6 +19,10 @@ struct conf_list {
     bool is_default;                /* nobody set it: what cannot be had is passed over with a warning */
 };
 
+enum conf_fallback { FALLBACK_OFF, FALLBACK_HTTPS };
+
+#define CONF_URL_ACCOUNT "{account}" /* stands in upstream.url for the account's name */
+
 /* One member per row of conf.def, in its order. Durations in milliseconds, sizes in bytes. */
 struct conf {
     struct conf_list listen_tcp; /* "127.0.0.1:10000 [::1]:10000"; only loopback unless listen.allow_remote */
@@ -38,9 +42,18 @@ struct conf {
     uint64_t channel_timeout_ms; /* given to the host with every transfer: 60s */
     char *channel_suffix;        /* "blob.localhost": the Host of a transfer is <account>.<suffix> */
 
+    enum conf_fallback upstream_fallback; /* off */
+    char *upstream_url;                   /* "https://{account}.blob.core.windows.net" */
+    char *upstream_ca_file;               /* PEM, or "" for the system's */
+    uint64_t upstream_connect_timeout_ms; /* 5s */
+    uint32_t upstream_connections;        /* 64, over all shards */
+    uint32_t upstream_breaker_failures;   /* 5 */
+    uint64_t upstream_breaker_time_ms;    /* 10s */
+
     uint32_t slots_small;       /* 256, over all shards */
     uint32_t slots_large;       /* 16 */
     uint32_t slots_large_bytes; /* 8M; at most 31M */
+    uint32_t slots_read_window; /* 12 */
 
     uint32_t limits_connections;          /* 16384 */
     uint32_t limits_shards;               /* 0: one per CPU this process may use */

@@ -21,6 +21,7 @@ enum conf_kind {
     CONF_DOMAINS,
     CONF_DURATION,
     CONF_ENDPOINT_OR_NONE,
+    CONF_FALLBACK,
     CONF_LEVEL,
     CONF_MODE,
     CONF_NAME,
@@ -30,6 +31,7 @@ enum conf_kind {
     CONF_SOCKET,
     CONF_SOCKET_OR_NONE,
     CONF_UIDS,
+    CONF_URL,
 };
 
 enum conf_key {

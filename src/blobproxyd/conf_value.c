@@ -102,6 +102,60 @@ static int set_level(enum log_level *member, const char *text, struct err *err)
     return 0;
 }
 
+static int set_fallback(enum conf_fallback *member, const char *text, struct err *err)
+{
+    bool is_https = strcmp(text, "https") == 0;
+
+    if (!is_https && strcmp(text, "off") != 0)
+        return err_set(err, -EINVAL, "\"%.64s\" is not a fallback, write off or https", text);
+    *member = is_https ? FALLBACK_HTTPS : FALLBACK_OFF;
+    return 0;
+}
+
+/* The host names this machine and no other. */
+static bool is_local_host(const char *host, size_t len)
+{
+    static const char *const names[] = {"localhost", "[::1]"};
+    static const char suffix[] = ".localhost";
+    size_t suffix_len = sizeof(suffix) - 1;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strlen(names[i]) == len && memcmp(host, names[i], len) == 0)
+            return true;
+    if (len > suffix_len && memcmp(host + len - suffix_len, suffix, suffix_len) == 0)
+        return true;
+    return len > 4 && memcmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= len;
+}
+
+/* "scheme://host[:port]", the host with one {account} or none. Which addresses a name has is found out when it is used. */
+static int check_url(const char *text, struct err *err)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
+    bool is_https = strncmp(text, "https://", 8) == 0;
+    const char *host = text + (is_https ? 8 : 7);
+
+    if (!is_https && strncmp(text, "http://", 7) != 0)
+        return err_set(err, -EINVAL, "\"%.64s\" is no URL, write one that begins with https://", text);
+    const char *account = strstr(host, CONF_URL_ACCOUNT);
+    const char *rest = host[0] == '[' ? host + 1 + strspn(host + 1, "0123456789abcdef:") : host;
+
+    if (host[0] == '[')
+        rest += *rest == ']';
+    else if (account)
+        rest = account == host + strspn(host, letters) ? account + strlen(CONF_URL_ACCOUNT) : host;
+    rest += strspn(rest, letters);
+    size_t host_len = (size_t)(rest - host);
+
+    if (*rest == ':' && rest[1])
+        rest += 1 + strspn(rest + 1, "0123456789");
+    if (host_len == 0 || host_len > HOST_NAME_MAX_BYTES || *rest)
+        return err_set(err, -EINVAL, "\"%.64s\" is not an endpoint, write https://HOST or https://HOST:PORT without a path",
+                       text);
+    if (!is_https && !is_local_host(host, host_len))
+        return err_set(err, -EINVAL, "\"%.64s\" would send signatures over the network in plain HTTP, write https://", text);
+    return 0;
+}
+
 static int check_path(const char *text, size_t max_bytes, bool may_be_none, struct err *err)
 {
     if (!*text && may_be_none)
@@ -200,6 +254,8 @@ static int check_text(const struct conf_row *row, const char *text, struct err *
         return 0;
     case CONF_PATH_OR_NONE:
         return check_path(text, 4095, true, err);
+    case CONF_URL:
+        return check_url(text, err);
     default:
         return check_path(text, SOCKET_PATH_MAX, row->kind == CONF_SOCKET_OR_NONE, err);
     }
@@ -296,6 +352,8 @@ int conf_value_set(struct conf *conf, const struct conf_row *row, const char *te
         return set_mode(member, row, text, err);
     case CONF_LEVEL:
         return set_level(member, text, err);
+    case CONF_FALLBACK:
+        return set_fallback(member, text, err);
     case CONF_ACCOUNTS:
     case CONF_ADDRESSES:
     case CONF_DOMAINS:
@@ -326,6 +384,7 @@ void conf_value_free(struct conf *conf, const struct conf_row *row)
     case CONF_PATH_OR_NONE:
     case CONF_SOCKET:
     case CONF_SOCKET_OR_NONE:
+    case CONF_URL:
         free(*(char **)member);
         break;
     default:

@@ -86,13 +86,20 @@ static unsigned channels_up(const struct daemon *daemon)
     return up;
 }
 
+static bool has_fallback(const struct daemon *daemon)
+{
+    return daemon->conf->upstream_fallback != FALLBACK_OFF;
+}
+
+/* With a way past the channel clients are served without one. */
 static bool daemon_ready(void *arg, char reason[ADMIN_REASON_BYTES])
 {
     const struct daemon *daemon = arg;
-    const char *why = daemon->state >= DAEMON_DRAINING            ? "draining"
-                      : !daemon->listen                           ? "no listener yet"
-                      : channels_up(daemon) < daemon->shard_count ? "the channel to the host is down"
-                                                                  : NULL;
+    bool is_cut_off = channels_up(daemon) < daemon->shard_count && !has_fallback(daemon);
+    const char *why = daemon->state >= DAEMON_DRAINING ? "draining"
+                      : !daemon->listen                ? "no listener yet"
+                      : is_cut_off                     ? "the channel to the host is down"
+                                                       : NULL;
 
     if (why)
         snprintf(reason, ADMIN_REASON_BYTES, "%s", why);
@@ -196,8 +203,9 @@ static void channel_missed(evutil_socket_t fd, short what, void *arg)
     if (daemon->state == DAEMON_SERVING && channels_up(daemon) < daemon->shard_count)
         log_warning("no-channel",
                     "%u of %u channels are down: is blobhostd running, as this user or root, with --socket %s? Requests "
-                    "get 503 meanwhile",
-                    daemon->shard_count - channels_up(daemon), daemon->shard_count, daemon->conf->channel_socket);
+                    "%s meanwhile",
+                    daemon->shard_count - channels_up(daemon), daemon->shard_count, daemon->conf->channel_socket,
+                    has_fallback(daemon) ? "go upstream" : "get 503");
 }
 
 static void notify_state(struct daemon *daemon)
@@ -210,7 +218,9 @@ static void notify_state(struct daemon *daemon)
         event_del(daemon->channel_timer);
     else if (!event_pending(daemon->channel_timer, EV_TIMEOUT, NULL))
         event_add(daemon->channel_timer, &patience);
-    (void)sd_notifyf(0, "STATUS=%s, %u of %u channels up", up > 0 ? "Serving" : "Waiting for the host", up, daemon->shard_count);
+    const char *status = up > 0 ? "Serving" : has_fallback(daemon) ? "Serving from upstream" : "Waiting for the host";
+
+    (void)sd_notifyf(0, "STATUS=%s, %u of %u channels up", status, up, daemon->shard_count);
     if (!daemon->has_been_ready && up == daemon->shard_count) {
         daemon->has_been_ready = true;
         log_notice("ready", "serving over the %s channel, %u shards", daemon->conf->channel_type, daemon->shard_count);

@@ -4,8 +4,9 @@
  * The good case: begin (guard, target, rights) -> body into a slot -> submit -> the host's answer -> client.
  * - No slot is free: wait in order; after limits.slot_timeout 503.
  * - The ring is full: wait for room in the shard's queue.
- * - The channel is lost before the submit: 503. After it: sent again if that is safe, else 500, because the outcome is unknown.
- * - The answer does not fit: nothing was executed; ask again with a large slot, or in parts (split.c).
+ * - The channel is lost before the submit: upstream (exchange_upstream.c), or 503. After it: upstream or sent again if that is
+ * safe, else 500, because the outcome is unknown.
+ * - The answer does not fit: nothing was executed; ask again with a large slot, in parts (split.c), or upstream.
  * - The client goes away: the slot stays with the host until the completion, and only then becomes free. */
 #include "exchange_internal.h"
 
@@ -30,11 +31,12 @@ static const struct {
     const char *name;
     unsigned allowed;
 } states[EX_STATES] = {
-    [EX_NEW] = {"new", BIT(EX_BODY) | BIT(EX_DISCARD) | BIT(EX_SLOT) | BIT(EX_HOST) | BIT(EX_READY)},
-    [EX_BODY] = {"body", BIT(EX_DISCARD) | BIT(EX_SLOT) | BIT(EX_HOST) | BIT(EX_READY)},
-    [EX_DISCARD] = {"discard", BIT(EX_READY)},
-    [EX_SLOT] = {"slot", BIT(EX_BODY) | BIT(EX_DISCARD) | BIT(EX_HOST) | BIT(EX_READY)},
-    [EX_HOST] = {"host", BIT(EX_HOST) | BIT(EX_SLOT) | BIT(EX_READY) | BIT(EX_STREAM)},
+    [EX_NEW] = {"new", BIT(EX_BODY) | BIT(EX_DISCARD) | BIT(EX_SLOT) | BIT(EX_HOST) | BIT(EX_UPSTREAM) | BIT(EX_READY)},
+    [EX_BODY] = {"body", BIT(EX_DISCARD) | BIT(EX_SLOT) | BIT(EX_HOST) | BIT(EX_UPSTREAM) | BIT(EX_READY) | BIT(EX_STREAM)},
+    [EX_DISCARD] = {"discard", BIT(EX_READY) | BIT(EX_STREAM)},
+    [EX_SLOT] = {"slot", BIT(EX_BODY) | BIT(EX_DISCARD) | BIT(EX_HOST) | BIT(EX_UPSTREAM) | BIT(EX_READY)},
+    [EX_HOST] = {"host", BIT(EX_HOST) | BIT(EX_SLOT) | BIT(EX_UPSTREAM) | BIT(EX_READY) | BIT(EX_STREAM)},
+    [EX_UPSTREAM] = {"upstream", BIT(EX_READY) | BIT(EX_STREAM)},
     [EX_READY] = {"ready", 0},
     [EX_STREAM] = {"stream", 0},
 };
@@ -91,6 +93,7 @@ struct exchange *exchange_new(struct exchange_env *env, const char *raw_target, 
     x->response.field_count = 0;
     x->response.status = 0;
     x->operation = OPERATION_Unknown;
+    x->route = METRIC_ROUTE_CHANNEL;
     x->begun_us = clock_mono_us();
     metrics_set(env->metrics, METRIC_EXCHANGES, ++env->exchanges);
     return x;
@@ -105,11 +108,23 @@ struct head *exchange_request(struct exchange *x)
 
 static void exchange_completed(struct transfer *transfer, int result);
 
+/* Nothing of the exchange is at the host. */
+static void channel_is_down(struct exchange *x)
+{
+    if (!exchange_fall_back(x, METRIC_ROUTE_CHANNEL_DOWN))
+        exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_CHANNEL_DOWN, "The channel to the host is down; it is being reopened.");
+}
+
+static void exchange_channel_lost(struct channel_watch *watch)
+{
+    channel_is_down(watch->owner);
+}
+
 static void exchange_submit_failed(struct submission *submission)
 {
     struct exchange *x = (struct exchange *)((char *)submission - offsetof(struct exchange, submission));
 
-    exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_CHANNEL_DOWN, "The channel to the host is down; it is being reopened.");
+    channel_is_down(x);
 }
 
 static void exchange_slot_ready(struct slot_waiter *waiter, struct slot *slot);
@@ -126,6 +141,10 @@ static int acquire_slot(struct exchange *x, enum slot_class class)
     x->waiter.ready = exchange_slot_ready;
     x->waiter.owner = x;
     slots_wait(x->env->slots, &x->waiter);
+    if (x->env->route) {
+        x->watch = (struct channel_watch){.lost = exchange_channel_lost, .owner = x};
+        exchange_env_watch(x->env, &x->watch);
+    }
     return -EAGAIN;
 }
 
@@ -142,6 +161,8 @@ static void move_body(struct exchange *x)
  * refused. */
 static void send_request(struct exchange *x)
 {
+    if (x->env->channel->state != CHANNEL_UP && exchange_fall_back(x, METRIC_ROUTE_CHANNEL_DOWN))
+        return;
     if (!x->slot->region->is_current) {
         enum slot_class class = x->slot->class;
 
@@ -177,6 +198,7 @@ static void exchange_slot_ready(struct slot_waiter *waiter, struct slot *slot)
 {
     struct exchange *x = waiter->owner;
 
+    exchange_env_unwatch(x->env, &x->watch);
     x->slot = slot;
     if (is_body_complete(x)) {
         send_request(x);
@@ -217,6 +239,7 @@ void exchange_take_answer(struct exchange *x, struct slot *slot)
                         "The host's answer names more bytes than it was given room for.");
         return;
     }
+    exchange_learn_size(x, body_bytes);
     x->answer_body = slot->data;
     x->answer_bytes = x->response.status == 304 || x->response.status == 204 ? 0 : body_bytes;
     exchange_answered(x);
@@ -247,20 +270,29 @@ static void grow(struct exchange *x)
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER, "The host's answer could not be read.");
         return;
     }
+    bool may_split = row->split == SPLIT_GET_RANGES && !head_find(&x->request, "x-ms-structured-body") && split_is_possible(x);
+
+    exchange_learn_size(x, body_bytes);
     if (body_bytes <= large && x->slot->class != SLOT_LARGE)
         send_again(x, SLOT_LARGE);
-    else if (row->split == SPLIT_GET_RANGES && exchange_may_change(x))
+    else if (may_split && exchange_may_change(x))
         begin_split(x, body_bytes);
-    else
+    else if (!exchange_fall_back(x, METRIC_ROUTE_ANSWER_SIZE))
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_TOO_LARGE,
-                        "The answer has %" PRIu64 " bytes and a slot %" PRIu32 "; raise slots.large_bytes, ask for a range, or "
-                        "configure the account's key (accounts.file) so that the read can be split.",
+                        "The answer has %" PRIu64 " bytes and a slot %" PRIu32
+                        "; raise slots.large_bytes, ask for a range, configure "
+                        "the account's key (accounts.file) so that the read can be split, or set upstream.fallback.",
                         body_bytes, large);
 }
 
 static void lost(struct exchange *x)
 {
-    if (operation_may_resend(x->operation, &x->request) && x->attempts < ATTEMPTS_MAX) {
+    bool may_resend = operation_may_resend(x->operation, &x->request);
+    bool is_down = x->env->channel->state != CHANNEL_UP || x->attempts >= ATTEMPTS_MAX;
+
+    if (may_resend && is_down && exchange_fall_back(x, METRIC_ROUTE_CHANNEL_LOST))
+        return;
+    if (may_resend && x->attempts < ATTEMPTS_MAX) {
         send_again(x, x->slot->class);
         return;
     }
@@ -283,7 +315,9 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
     case VSP_STATUS_TIMEOUT:
         exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS, "The host did not answer the request in time.");
         return;
-    case VSP_STATUS_NOT_READY:
+    case VSP_STATUS_NOT_READY: /* nothing was executed */
+        if (exchange_fall_back(x, METRIC_ROUTE_HOST_NOT_READY))
+            return;
         exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS, "The host cannot reach its storage.");
         return;
     default:
@@ -351,7 +385,7 @@ static int find_body_length(struct exchange *x)
 /* May a body that is larger than a slot go in blocks? */
 static bool can_upload(struct exchange *x)
 {
-    return operation_row(x->operation)->split == SPLIT_PUT_BLOCKS && x->body_bytes <= LIMIT_PUT_BLOB_BYTES &&
+    return operation_row(x->operation)->split == SPLIT_PUT_BLOCKS &&
            upload_list_fits(x->body_bytes, x->env->conf->slots_large_bytes) && !head_find(&x->request, "x-ms-structured-body") &&
            exchange_may_change(x);
 }
@@ -360,16 +394,23 @@ static int check_room(struct exchange *x)
 {
     bool is_large = x->body_bytes > x->env->conf->slots_large_bytes;
 
+    bool is_up = x->env->channel->state == CHANNEL_UP;
+
+    if (!is_up && exchange_fall_back(x, METRIC_ROUTE_CHANNEL_DOWN))
+        return -ENODEV;
     if (is_large && !can_upload(x)) {
-        exchange_refuse(x, AZURE_RequestBodyTooLarge, METRIC_ERROR_TOO_LARGE,
-                        "The body has %" PRIu64 " bytes and a transfer takes %" PRIu32
-                        ": upload in smaller blocks, raise slots.large_bytes, or, for a Put Blob, configure the account's key "
-                        "(accounts.file).",
-                        x->body_bytes, x->env->conf->slots_large_bytes);
+        if (exchange_fall_back(x, METRIC_ROUTE_BODY_SIZE))
+            return -EFBIG;
+        exchange_refuse(
+            x, AZURE_RequestBodyTooLarge, METRIC_ERROR_TOO_LARGE,
+            "The body has %" PRIu64 " bytes and a transfer takes %" PRIu32
+            ": upload in smaller blocks, raise slots.large_bytes, set upstream.fallback, or, for a Put Blob, configure "
+            "the account's key (accounts.file).",
+            x->body_bytes, x->env->conf->slots_large_bytes);
         return -EFBIG;
     }
-    if (x->env->channel->state != CHANNEL_UP) {
-        exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_CHANNEL_DOWN, "The channel to the host is down; it is being reopened.");
+    if (!is_up) {
+        channel_is_down(x);
         return -ENODEV;
     }
     if (is_large && upload_begin(x) < 0) {
@@ -377,27 +418,6 @@ static int check_room(struct exchange *x)
         return -ENOMEM;
     }
     return 0;
-}
-
-/* Which slot fits the request: its body, or what is known of its answer. */
-static enum slot_class first_class(const struct exchange *x)
-{
-    enum operation_answer answer = operation_row(x->operation)->answer;
-    struct slice range = head_value(&x->request, "x-ms-range");
-    unsigned long long first, last;
-    char text[64];
-
-    if (x->body_bytes > SLOT_SMALL_DATA_BYTES || answer == ANSWER_LISTING)
-        return SLOT_LARGE;
-    if (!range.bytes)
-        range = head_value(&x->request, "Range");
-    if (answer != ANSWER_DATA || !range.bytes || range.len >= sizeof(text))
-        return SLOT_SMALL;
-    memcpy(text, range.bytes, range.len);
-    text[range.len] = '\0';
-    if (sscanf(text, "bytes=%llu-%llu", &first, &last) != 2 || last < first)
-        return SLOT_SMALL;
-    return last - first >= SLOT_SMALL_DATA_BYTES ? SLOT_LARGE : SLOT_SMALL;
 }
 
 enum exchange_next exchange_next_step(struct exchange *x)
@@ -416,14 +436,17 @@ enum exchange_next exchange_next_step(struct exchange *x)
 
 static void begin_body(struct exchange *x)
 {
-    if (x->expects_continue && !x->upload) {
-        x->slot = slots_take(x->env->slots, first_class(x));
-        if (!x->slot) {
-            exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_SLOT_DEADLINE, "All slots are in use.");
-            return;
-        }
-    }
-    exchange_move(x, EX_BODY);
+    /* Who asks whether to send its body waits for the slot before it is told to. */
+    if (!x->expects_continue || x->upload || acquire_slot(x, exchange_first_class(x)) == 0)
+        exchange_move(x, EX_BODY);
+}
+
+/* Without a body. A read that may well need a large slot takes one that is free: asking twice costs more. */
+static int acquire_first_slot(struct exchange *x)
+{
+    if (exchange_wants_large(x))
+        x->slot = slots_take(x->env->slots, SLOT_LARGE);
+    return x->slot ? 0 : acquire_slot(x, exchange_first_class(x));
 }
 
 enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
@@ -445,7 +468,7 @@ enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
         return exchange_next_step(x);
     if (x->body_bytes > 0)
         begin_body(x);
-    else if (acquire_slot(x, first_class(x)) == 0)
+    else if (acquire_first_slot(x) == 0)
         send_request(x);
     return exchange_next_step(x);
 }
@@ -459,9 +482,11 @@ enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t l
     if (x->state == EX_BODY && !x->slot) {
         if (len < proof)
             return EXCHANGE_BODY;
+        if (x->route != METRIC_ROUTE_CHANNEL)
+            return exchange_upstream_body(x, bytes, len > left ? (size_t)left : len, taken);
         if (x->upload)
             return upload_body(x->upload, bytes, len > left ? (size_t)left : len, taken);
-        if (acquire_slot(x, first_class(x)) < 0)
+        if (acquire_slot(x, exchange_first_class(x)) < 0)
             return wait_for_wake(x);
     }
     if (x->state != EX_BODY && x->state != EX_DISCARD)
@@ -479,10 +504,12 @@ enum exchange_next exchange_continue(struct exchange *x)
 {
     if (x->state == EX_BODY && is_body_complete(x) && x->upload)
         upload_finish(x->upload);
+    else if (x->state == EX_BODY && is_body_complete(x) && x->upstream)
+        exchange_move(x, EX_UPSTREAM);
     else if (x->state == EX_BODY && is_body_complete(x))
         send_request(x);
     else if (x->state == EX_DISCARD && is_body_complete(x))
-        exchange_move(x, EX_READY);
+        exchange_move(x, x->has_stream ? EX_STREAM : EX_READY);
     return exchange_next_step(x);
 }
 
@@ -491,52 +518,17 @@ void exchange_answer(struct exchange *x, struct answer *ret_answer)
     ret_answer->status = x->response.status;
     ret_answer->head = &x->response;
     ret_answer->body = x->answer_body;
-    ret_answer->body_bytes = x->answer_bytes;
+    ret_answer->body_bytes = x->is_length_unknown ? ANSWER_BYTES_UNKNOWN : x->answer_bytes;
     ret_answer->is_stream = x->state == EX_STREAM;
     ret_answer->must_close = x->must_close || x->env->is_draining;
 }
 
 ssize_t exchange_read(struct exchange *x, char *bytes, size_t max)
 {
-    ssize_t n = split_read(x->split, bytes, max);
+    ssize_t n = x->split ? split_read(x->split, bytes, max) : exchange_upstream_read(x, bytes, max);
 
     x->is_waiting = n == 0;
     return n;
-}
-
-static void log_end(const struct exchange *x, bool is_delivered, uint64_t duration_us)
-{
-    char target[512], guid[AZURE_REQUEST_ID_BYTES], status[8], duration[24];
-    struct slice request_id = head_value(&x->response, "x-ms-request-id");
-
-    if (!log_enabled(LOG_LEVEL_INFO))
-        return;
-    log_redact_target(x->raw_target, x->raw_target_bytes, target, sizeof(target));
-    azure_guid_text(x->guid, guid);
-    snprintf(status, sizeof(status), "%u", x->response.status);
-    snprintf(duration, sizeof(duration), "%" PRIu64, duration_us);
-    struct log_field fields[] = {{"operation", operation_row(x->operation)->label},
-                                 {"status", status},
-                                 {"duration_us", duration},
-                                 {"transfer", guid},
-                                 {"request_id", request_id.bytes ? request_id.bytes : ""},
-                                 {"target", target}};
-
-    log_event(LOG_LEVEL_INFO, is_delivered ? "exchange" : "exchange-cut", fields, sizeof(fields) / sizeof(fields[0]), "%s",
-              is_delivered ? "done" : "the client did not get the whole answer");
-}
-
-static void count_end(struct exchange *x, bool is_delivered)
-{
-    uint64_t duration_us = clock_mono_us() - x->begun_us;
-    bool has_answer = x->state == EX_READY || x->state == EX_STREAM;
-
-    metrics_add(x->env->metrics, METRIC_BYTES_IN, x->body_received);
-    if (has_answer && is_delivered)
-        metrics_add(x->env->metrics, METRIC_BYTES_OUT, slice_equal(x->request.method, SLICE("HEAD")) ? 0 : x->answer_bytes);
-    if (has_answer)
-        metrics_exchange(x->env->metrics, x->operation, x->response.status, duration_us);
-    log_end(x, is_delivered, duration_us);
 }
 
 /* All but the two heads, which are large and need no zeroing. */
@@ -552,9 +544,11 @@ void exchange_end(struct exchange *x, bool is_delivered)
     struct exchange_env *env = x->env;
     struct buf kept = x->response_bytes;
 
-    count_end(x, is_delivered);
+    exchange_tell_end(x, is_delivered);
+    exchange_env_unwatch(env, &x->watch);
     slots_cancel(env->slots, &x->waiter);
     exchange_env_cancel(env, &x->submission);
+    exchange_leave_upstream(x); /* first: it may read from what follows */
     x->split = split_free(x->split);
     x->upload = upload_free(x->upload);
     if (x->slot)
@@ -562,6 +556,7 @@ void exchange_end(struct exchange *x, bool is_delivered)
     if (x->old_slot)
         slots_abandon(x->old_slot, env->slots);
     exchange_rewrite_done(x);
+    free(x->kept);
     free(x->raw_target);
     metrics_set(env->metrics, METRIC_EXCHANGES, --env->exchanges);
     if (env->spares >= SPARES_MAX) {
@@ -582,12 +577,15 @@ enum exchange_phase exchange_phase(const struct exchange *x)
     case EX_SLOT:
         return EXCHANGE_IN_SLOT_QUEUE;
     case EX_HOST:
+    case EX_UPSTREAM:
         return EXCHANGE_AT_HOST;
     case EX_READY:
     case EX_STREAM:
         return EXCHANGE_IN_ANSWER;
     default:
-        return x->upload && upload_is_waiting(x->upload) ? EXCHANGE_AT_HOST : EXCHANGE_IN_BODY;
+        if (x->state == EX_BODY && ((x->upload && upload_is_waiting(x->upload)) || (x->upstream && x->is_waiting)))
+            return EXCHANGE_AT_HOST;
+        return EXCHANGE_IN_BODY;
     }
 }
 
@@ -595,6 +593,8 @@ void exchange_expire(struct exchange *x)
 {
     if (x->state == EX_SLOT)
         exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_SLOT_DEADLINE, "No slot became free in time.");
+    else if (exchange_phase(x) == EXCHANGE_AT_HOST && x->upstream)
+        exchange_upstream_expire(x);
     else if (exchange_phase(x) == EXCHANGE_AT_HOST)
         exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_EXCHANGE_DEADLINE, "The host did not answer in time.");
 }

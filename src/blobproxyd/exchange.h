@@ -10,6 +10,7 @@
 #include "conf.h"
 #include "metrics.h"
 #include "peer.h"
+#include "route.h"
 
 /* Data buffer of a small slot: most answers and many bodies. */
 #define SLOT_SMALL_DATA_BYTES 65536u
@@ -25,6 +26,15 @@ struct submission {
 };
 TAILQ_HEAD(submission_queue, submission);
 
+/* Somebody who waits for something of the channel and has another way when it goes down. */
+struct channel_watch {
+    void (*lost)(struct channel_watch *watch); /* from exchange_env_channel_down(); the watch has ended */
+    void *owner;
+    bool is_listed;
+    TAILQ_ENTRY(channel_watch) link;
+};
+TAILQ_HEAD(channel_watch_list, channel_watch);
+
 /* What the exchanges of one shard share. Made by exchange_env_init, fields below are set by the caller. */
 struct exchange_env {
     const struct conf *conf;
@@ -32,14 +42,17 @@ struct exchange_env {
     struct metrics_shard *metrics;
     struct slots *slots;
     struct channel *channel;
+    struct route *route;        /* the way past the channel; NULL: there is none */
     void (*wake)(void *client); /* an exchange that answered EXCHANGE_WAIT (or a stream read of 0) can go on */
     bool is_draining;           /* answers ask clients to close */
 
-    struct submission_queue submissions;          /* waiting for room in the ring, in order */
+    struct submission_queue submissions; /* waiting for room in the ring, in order */
+    struct channel_watch_list watches;
     struct head composed;                         /* scratch for one head being composed */
     struct buf target_text, head_text, sign_text; /* scratch */
     struct exchange *spare;                       /* free list */
     unsigned spares, exchanges, transfers;
+    bool reads_are_large; /* the last read of a whole blob needed a large slot, and one was enough */
 };
 
 void exchange_env_init(struct exchange_env *env);
@@ -52,6 +65,13 @@ void exchange_env_cancel(struct exchange_env *env, struct submission *submission
 /* After completions and in every sweep: submits what waits. */
 void exchange_env_pump(struct exchange_env *env);
 
+/* The channel has gone down: what waits for it goes another way, where there is one. */
+void exchange_env_channel_down(struct exchange_env *env);
+void exchange_env_watch(struct exchange_env *env, struct channel_watch *watch);
+void exchange_env_unwatch(struct exchange_env *env, struct channel_watch *watch); /* fine when not listed */
+
+#define ANSWER_BYTES_UNKNOWN UINT64_MAX
+
 enum exchange_next {
     EXCHANGE_BODY,   /* hand over the request's body: exchange_body(), then exchange_continue() */
     EXCHANGE_WAIT,   /* nothing to do until env->wake(client); then exchange_continue() (or go on with the body) */
@@ -62,7 +82,7 @@ struct answer {
     unsigned status;
     const struct head *head; /* its fields; valid until exchange_end */
     const void *body;        /* valid until exchange_end */
-    uint64_t body_bytes;     /* also of a stream, and for HEAD the Content-Length to name */
+    uint64_t body_bytes;     /* also of a stream (ANSWER_BYTES_UNKNOWN: to its end), and for HEAD the Content-Length to name */
     bool is_stream;          /* body comes from exchange_read() */
     bool must_close;
 };
@@ -88,7 +108,8 @@ enum exchange_next exchange_continue(struct exchange *x);
 
 void exchange_answer(struct exchange *x, struct answer *ret_answer);
 
-/* Next bytes of a stream. 0: not there yet, env->wake follows; -EIO: it cannot be finished, cut the connection. */
+/* Next bytes of a stream. 0: not there yet, env->wake follows; -ENODATA: that was all, where the length was unknown; -EIO: it
+ * cannot be finished, cut the connection. */
 ssize_t exchange_read(struct exchange *x, char *bytes, size_t max);
 
 /* The exchange is over for the client: delivered or not. x is gone afterwards; what the host still has is quarantined. */
@@ -98,7 +119,7 @@ enum exchange_phase { EXCHANGE_IN_BODY, EXCHANGE_IN_SLOT_QUEUE, EXCHANGE_AT_HOST
 
 enum exchange_phase exchange_phase(const struct exchange *x);
 
-/* The deadline of its phase has passed: becomes an answer (503 in the queue, 500 at the host). */
+/* The deadline of its phase has passed: becomes an answer (503 in the queue, 500 at the host or upstream). */
 void exchange_expire(struct exchange *x);
 
 /* For errors found before an exchange could begin (a malformed head): the whole response as bytes, Connection: close. */

@@ -168,11 +168,6 @@ static int copy_fields(struct exchange *x, enum exchange_shape_kind kind, struct
     return 0;
 }
 
-/* Values that stand in a composed head until it is written. */
-struct composed_text {
-    char host[128], range[64], length[24], date[CLOCK_HTTP_DATE_BYTES], authorization[128];
-};
-
 static int add_range_fields(const struct exchange_shape *shape, struct composed_text *text, struct head *composed)
 {
     snprintf(text->range, sizeof(text->range), "bytes=%" PRIu64 "-%" PRIu64, shape->first, shape->last);
@@ -244,7 +239,7 @@ static int compose_target(struct exchange *x, const struct exchange_shape *shape
 
     buf_clear(text);
     buf_append(text, x->target.path.bytes, x->target.path.len);
-    if (x->target.query.bytes || shape->query)
+    if (memchr(x->raw_target, '?', x->raw_target_bytes) || shape->query)
         buf_puts(text, "?");
     size_t query_at = text->len;
 
@@ -261,30 +256,42 @@ static int compose_target(struct exchange *x, const struct exchange_shape *shape
     return 0;
 }
 
-static int compose_head(struct exchange *x, const struct exchange_shape *shape, struct buf *text)
+int exchange_compose_head(struct exchange *x, const struct exchange_shape *shape, const char *authority,
+                          struct composed_text *values)
 {
     struct head *composed = &x->env->composed;
-    struct composed_text values;
-    struct slice target, query;
+    struct slice query;
 
     composed->method = x->request.method;
     composed->field_count = 0;
-    snprintf(values.host, sizeof(values.host), "%s%s.%s", x->target.account, x->target.is_secondary ? "-secondary" : "",
-             x->env->conf->channel_suffix);
-    int r = compose_target(x, shape, &target, &query);
+    int r = compose_target(x, shape, &composed->target, &query);
 
     if (r == 0)
-        r = head_add(composed, SLICE("Host"), slice_of(values.host));
+        r = head_add(composed, SLICE("Host"), slice_of(authority));
     if (r == 0)
         r = copy_fields(x, shape->kind, composed);
     if (r == 0)
-        r = add_shape_fields(x, shape, &values, composed);
+        r = add_shape_fields(x, shape, values, composed);
     if (r == 0 && x->rights == RIGHTS_SIGN)
-        r = add_authorization(x, query, &values, composed);
+        r = add_authorization(x, query, values, composed);
+    return r;
+}
+
+/* The head of a transfer as bytes. */
+static int write_head(struct exchange *x, const struct exchange_shape *shape, struct buf *text)
+{
+    const struct head *composed = &x->env->composed;
+    struct composed_text values;
+    char host[EXCHANGE_HOST_BYTES];
+
+    snprintf(host, sizeof(host), "%s%s.%s", x->target.account, x->target.is_secondary ? "-secondary" : "",
+             x->env->conf->channel_suffix);
+    int r = exchange_compose_head(x, shape, host, &values);
+
     if (r < 0)
         return r;
     buf_clear(text);
-    head_write_request_line(text, composed->method, target);
+    head_write_request_line(text, composed->method, composed->target);
     for (unsigned i = 0; i < composed->field_count; i++)
         head_write_field(text, composed->fields[i].name, composed->fields[i].value);
     head_write_end(text);
@@ -327,7 +334,7 @@ int exchange_compose(struct exchange *x, struct slot *slot, const struct exchang
 {
     struct transfer *transfer = &slot->transfer;
     struct buf *text = &x->env->head_text;
-    int r = compose_head(x, shape, text);
+    int r = write_head(x, shape, text);
 
     if (r < 0)
         return r;

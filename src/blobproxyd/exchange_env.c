@@ -10,6 +10,7 @@ void exchange_env_init(struct exchange_env *env)
 {
     memset(env, 0, sizeof(*env));
     TAILQ_INIT(&env->submissions);
+    TAILQ_INIT(&env->watches);
     buf_init(&env->target_text, LIMIT_HEAD_BYTES);
     buf_init(&env->head_text, LIMIT_HEAD_BYTES);
     buf_init(&env->sign_text, 2 * LIMIT_HEAD_BYTES);
@@ -77,5 +78,34 @@ void exchange_env_pump(struct exchange_env *env)
             exchange_transfer_begun(env);
         else
             submission->failed(submission);
+    }
+}
+
+void exchange_env_watch(struct exchange_env *env, struct channel_watch *watch)
+{
+    watch->is_listed = true;
+    TAILQ_INSERT_TAIL(&env->watches, watch, link);
+}
+
+void exchange_env_unwatch(struct exchange_env *env, struct channel_watch *watch)
+{
+    if (!watch->is_listed)
+        return;
+    watch->is_listed = false;
+    TAILQ_REMOVE(&env->watches, watch, link);
+}
+
+void exchange_env_channel_down(struct exchange_env *env)
+{
+    struct channel_watch *watch;
+    unsigned left = 0;
+
+    exchange_env_pump(env);
+    /* As many as there are now: lost() may watch again. */
+    TAILQ_FOREACH(watch, &env->watches, link)
+    left++;
+    for (; left > 0 && (watch = TAILQ_FIRST(&env->watches)); left--) {
+        exchange_env_unwatch(env, watch);
+        watch->lost(watch);
     }
 }

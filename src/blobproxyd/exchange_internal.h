@@ -4,19 +4,21 @@
 #define BLOBPROXYD_EXCHANGE_INTERNAL_H
 
 #include "exchange.h"
+#include "upstream.h"
 
 #include "../lib/clock.h"
 #include "../lib/log.h"
 
 /* A lifecycle is a table: exchange_move() asserts that a step is in it. */
 enum exchange_state {
-    EX_NEW,     /* being looked at */
-    EX_BODY,    /* the client sends its body */
-    EX_DISCARD, /* the client sends a body that nobody wants; the answer is known */
-    EX_SLOT,    /* waits for a slot */
-    EX_HOST,    /* its transfer is at the host, or waits for room in the ring */
-    EX_READY,   /* the answer is there */
-    EX_STREAM,  /* the answer's body comes in parts */
+    EX_NEW,      /* being looked at */
+    EX_BODY,     /* the client sends its body: into a slot, into blocks or upstream */
+    EX_DISCARD,  /* the client sends a body that nobody wants; the answer is known */
+    EX_SLOT,     /* waits for a slot, or for a seat upstream */
+    EX_HOST,     /* its transfer is at the host, or waits for room in the ring */
+    EX_UPSTREAM, /* the whole request has been handed to upstream */
+    EX_READY,    /* the answer is there */
+    EX_STREAM,   /* the answer's body comes in parts */
     EX_STATES
 };
 
@@ -26,8 +28,6 @@ enum exchange_rights {
     RIGHTS_SEALED, /* SharedKey that only the host can verify: nothing may be changed */
     RIGHTS_SIGN,   /* SharedKey, verified here, or nothing at all from a trusted peer: signed with the account's key */
 };
-
-#define SPLIT_WINDOW 4 /* parts of one read in flight or waiting for the client */
 
 #define OWN_URLS_MAX 2 /* x-ms-copy-source, x-ms-previous-snapshot-url */
 
@@ -66,12 +66,21 @@ struct exchange {
     struct submission submission;
     uint8_t guid[16];
 
+    enum metric route; /* METRIC_ROUTE_CHANNEL, or why it goes upstream */
+    struct channel_watch watch;
+    struct route_seat seat;
+    struct upstream *upstream;
+    char *kept; /* owned; the first body_received bytes of a body that goes upstream and stand in no slot */
+    bool is_second_try;
+
     struct buf response_bytes; /* private copy of the host's head, or the proxy's own error body */
     struct head response;
     struct own_values own_values;
     const void *answer_body;
     uint64_t answer_bytes;
     bool must_close;
+    bool has_stream;        /* the answer's body comes from upstream */
+    bool is_length_unknown; /* answer_bytes counts what has been read */
     struct split *split;
     struct upload *upload;
 
@@ -132,12 +141,27 @@ struct exchange_shape {
     const char *md5;     /* block list: base64, becomes x-ms-blob-content-md5 */
 };
 
+/* Values that stand in a composed head until it is used. */
+struct composed_text {
+    char range[64], length[24], date[CLOCK_HTTP_DATE_BYTES], authorization[128];
+};
+
+#define EXCHANGE_HOST_BYTES 320 /* an account and a DNS name */
+
+/* Composes and signs the request into env->composed, whose slices point into the request, env and ret_text. authority becomes the
+ * Host. 0, -E2BIG, -ENOBUFS, -ENOMEM. */
+int exchange_compose_head(struct exchange *x, const struct exchange_shape *shape, const char *authority,
+                          struct composed_text *ret_text) MUST_CHECK;
+
 /* Composes, signs and seals the request into the slot and fills in its transfer, done excepted.
  * 0; -ENOBUFS: the head does not fit a slot. */
 int exchange_compose(struct exchange *x, struct slot *slot, const struct exchange_shape *shape) MUST_CHECK;
 
 /* Copies the response head out of the slot, decodes and checks it. 0 or -EBADMSG. *ret_body_bytes: Content-Length, 0 if none. */
 int exchange_open_response(struct slot *slot, struct buf *bytes, struct head *ret_head, uint64_t *ret_body_bytes) MUST_CHECK;
+
+/* Does the answer's head in x->response say enough to read the rest in parts? */
+bool split_is_possible(const struct exchange *x);
 
 /* Begins to fetch the answer's body (whose head stands in x->response) in parts. 0, -EBADMSG, -ENOMEM. */
 int split_begin(struct exchange *x, uint64_t body_bytes) MUST_CHECK;
@@ -158,6 +182,40 @@ bool upload_is_waiting(const struct upload *upload); /* for a slot or for the ho
 
 /* The completed answer stands in the slot: x owns the slot from now on and answers with it. */
 void exchange_take_answer(struct exchange *x, struct slot *slot);
+
+/* Which slot the first transfer takes: by the body, or by what is known of the answer. */
+enum slot_class exchange_first_class(const struct exchange *x);
+
+/* A read of unknown size that may well need a large slot: it takes one that is free, because asking twice costs more. */
+bool exchange_wants_large(const struct exchange *x);
+
+/* The answer to a read, or one that did not fit, has that many bytes: a hint for the next read. */
+void exchange_learn_size(struct exchange *x, uint64_t body_bytes);
+
+/* ---- the way past the channel (exchange_upstream.c) ---- */
+
+/* The channel does not carry this exchange: it goes upstream, if there is such a way. Nothing of it may be at the host, or what
+ * was there has not run or may run twice. What was received of its body stands in its slot, or in x->upload. false: there is
+ * none, and nothing has happened. Otherwise the state is EX_BODY, EX_SLOT, EX_UPSTREAM or an end. */
+bool exchange_fall_back(struct exchange *x, enum metric why) MUST_CHECK;
+
+/* As exchange_body(), for an exchange that goes upstream. */
+enum exchange_next exchange_upstream_body(struct exchange *x, const char *bytes, size_t len, size_t *taken);
+ssize_t exchange_upstream_read(struct exchange *x, char *bytes, size_t max);
+
+/* The deadline has passed. */
+void exchange_upstream_expire(struct exchange *x);
+
+/* Cancels what is under way and gives the seat back. */
+void exchange_leave_upstream(struct exchange *x);
+
+/* The endpoint's breaker admits a request for this exchange, whose head then stands in env->composed and *ret_text.
+ * 0; -EBUSY: the breaker is open; -ENOMEM, -E2BIG, -ENOBUFS. */
+int exchange_admit_upstream(struct exchange *x, const struct exchange_shape *shape, struct composed_text *ret_text,
+                            struct route_endpoint **ret_endpoint) MUST_CHECK;
+
+/* One line in the log and the counters, at the end. */
+void exchange_tell_end(struct exchange *x, bool is_delivered);
 
 void exchange_transfer_begun(struct exchange_env *env);
 void exchange_transfer_ended(struct exchange_env *env, const struct transfer *transfer, int result);

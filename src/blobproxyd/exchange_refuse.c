@@ -15,6 +15,8 @@
 /* Gives back, or leaves to the host, whatever the exchange held. */
 static void let_go(struct exchange *x)
 {
+    exchange_leave_upstream(x); /* first: it may read from what follows */
+    exchange_env_unwatch(x->env, &x->watch);
     slots_cancel(x->env->slots, &x->waiter);
     exchange_env_cancel(x->env, &x->submission);
     upload_release(x->upload);
@@ -92,7 +94,7 @@ void exchange_answered(struct exchange *x)
         exchange_move(x, EX_DISCARD);
     } else {
         x->must_close |= to_come > 0;
-        exchange_move(x, EX_READY);
+        exchange_move(x, x->has_stream ? EX_STREAM : EX_READY);
     }
     exchange_wake(x);
 }
@@ -108,6 +110,7 @@ void exchange_refuse(struct exchange *x, enum azure_error error, enum metric kin
     vsnprintf(text, sizeof(text), detail, arguments);
     va_end(arguments);
     let_go(x);
+    x->has_stream = x->is_length_unknown = false;
     write_error(x, error, text);
     metrics_add(x->env->metrics, kind, 1);
     log_refusal(x, error, text);

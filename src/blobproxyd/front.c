@@ -228,6 +228,8 @@ static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size
         client_suspend(client);
         return 0;
     }
+    if (n == -ENODATA)
+        return MHD_CONTENT_READER_END_OF_STREAM;
     /* Reset, so that nobody takes a short body for a whole one. */
     struct linger reset = {1, 0};
 
@@ -237,8 +239,10 @@ static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size
 
 static struct MHD_Response *make_response(struct client *client, const struct answer *answer)
 {
+    uint64_t stream_bytes = answer->body_bytes == ANSWER_BYTES_UNKNOWN ? MHD_SIZE_UNKNOWN : answer->body_bytes;
+
     if (answer->is_stream)
-        return MHD_create_response_from_callback(answer->body_bytes, STREAM_BLOCK_BYTES, front_read_stream, client, NULL);
+        return MHD_create_response_from_callback(stream_bytes, STREAM_BLOCK_BYTES, front_read_stream, client, NULL);
     /* The body lies in the exchange, which outlives the response. For HEAD the bytes are never read, only their number told. */
     void *body = (void *)(uintptr_t)(answer->body ? answer->body : "");
 

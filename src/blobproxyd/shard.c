@@ -154,8 +154,10 @@ static void channel_changed(void *owner, enum channel_state state, const char *r
         log_event(LOG_LEVEL_WARNING, "channel-lost", &field, 1, "%s; trying again", reason);
     else /* the host may still be starting */
         log_event(LOG_LEVEL_INFO, "channel-waiting", &field, 1, "%s; trying again", reason);
+    if (shard->env.route)
+        route_channel_changed(shard->env.route, state == CHANNEL_UP);
     if (state == CHANNEL_DOWN)
-        exchange_env_pump(&shard->env);
+        exchange_env_channel_down(&shard->env);
     shard->config.changed(shard->config.arg);
 }
 
@@ -215,6 +217,16 @@ static int open_channel(struct shard *shard)
     return r < 0 ? r : channel_emulated_open(shard->base, &config, shard->env.slots, &listener, &shard->env.channel);
 }
 
+static int open_route(struct shard *shard, struct err *err)
+{
+    const struct conf *conf = shard->config.conf;
+    uint32_t seats = share_of(conf->upstream_connections, &shard->config);
+
+    if (conf->upstream_fallback == FALLBACK_OFF)
+        return 0;
+    return route_new(shard->base, conf, seats > 0 ? seats : 1, shard->config.metrics, &shard->env.route, err);
+}
+
 static int open_front(struct shard *shard)
 {
     struct front_hooks front_hooks = {connection_closed, shard};
@@ -244,6 +256,7 @@ static void shard_close(struct shard *shard)
 {
     shard->door = door_free(shard->door);
     shard->cut = front_free(shard->front);
+    shard->env.route = route_free(shard->env.route);
     if (shard->env.channel)
         channel_close(shard->env.channel);
     if (shard->env.slots)
@@ -291,8 +304,11 @@ int shard_start(const struct shard_config *config, struct shard **ret_shard, str
     shard->env.hosts.account_suffixes = (const char *const *)config->conf->listen_account_suffixes.items;
     shard->env.hosts.extra_names = (const char *const *)config->conf->listen_hosts.items;
     shard->env.hosts.domains = (const char *const *)config->conf->accounts_domains.items;
+    struct err cause = {""};
     int r = open_loop(shard);
 
+    if (r == 0)
+        r = open_route(shard, &cause);
     if (r == 0)
         r = open_channel(shard);
     if (r == 0)
@@ -302,7 +318,7 @@ int shard_start(const struct shard_config *config, struct shard **ret_shard, str
     if (r < 0) {
         shard_close(shard);
         free(shard);
-        return err_set(err, r, "shard %u cannot start: %s", config->number, strerror(-r));
+        return err_set(err, r, "shard %u cannot start: %s", config->number, *cause.text ? cause.text : strerror(-r));
     }
     *ret_shard = shard;
     return 0;

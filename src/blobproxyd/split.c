@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* A read that is larger than a slot: fetched in parts pinned by ETag, several in flight, handed on in order.
  *
- * - One part at least is always under way or waiting for a slot; more are begun only while slots are free and nobody waits, so a
- *   slow reader holds no more than its window and none when others are in need.
+ * - One part at least is always under way or waiting for a slot; more are begun only while slots are free and nobody waits.
+ * - The window of parts grows while the client waits for the host and shrinks while the host waits for the client: a fast reader
+ * gets as many parts side by side as it can use, a slow one holds two slots.
  * - Anything but exactly the bytes asked for (the blob has changed, the host failed) ends the stream: the connection is cut, the
  *   body is never mixed and never ended cleanly short.
- * - A part lost with its channel is asked for again: reads are safe to repeat. */
+ * - A part lost with its channel is asked for again: reads are safe to repeat. Where there is a way past the channel that can be
+ * gone at once, all that is not there yet comes as one answer from upstream, pinned and checked like a part. */
 #include "exchange_internal.h"
 
 #include "../lib/vmbus/vsp_status.h"
@@ -18,6 +20,13 @@
 #include <string.h>
 
 #define PART_ATTEMPTS_MAX 5u
+
+/* Of a slot this much is used for one part: with longer ones the first bytes come later and the last ones alone, with shorter
+ * ones a host's latency counts for more. */
+#define PART_BYTES_MAX (4u * 1024 * 1024)
+
+#define WINDOW_FIRST 4u
+#define WINDOW_LEAST 2u /* one at the client, one at the host */
 
 enum part_state { PART_UNUSED, PART_SLOT, PART_HOST, PART_READY };
 
@@ -38,10 +47,18 @@ struct split {
     uint64_t next_first, end; /* in the blob: next byte to ask for, and the byte behind the last */
     uint32_t part_bytes;
     unsigned oldest, count; /* parts[] is a ring */
+    unsigned window;        /* parts that there may be now */
+    unsigned parts_max;     /* slots.read_window */
+    bool has_begun;         /* a first part has been handed on */
+    bool is_awaited;        /* the client has seen that the oldest part is not there */
     bool is_broken;
+    struct channel_watch watch;
+    struct route_seat seat;
+    struct upstream *upstream; /* has all behind the parts */
+    uint64_t upstream_left;
     struct buf head_bytes;
     struct head head;
-    struct part parts[SPLIT_WINDOW];
+    struct part parts[];
 };
 
 static void part_send(struct part *part);
@@ -69,8 +86,126 @@ static void part_slot_ready(struct slot_waiter *waiter, struct slot *slot)
     part_send(part);
 }
 
+/* ---- upstream ---- */
+
+/* Does the head announce exactly these bytes of the blob? */
+static bool is_range(const struct head *head, uint64_t range_first, uint64_t bytes)
+{
+    struct slice range = head_value(head, "Content-Range");
+    unsigned long long first, last;
+
+    return head->status == 206 && range.bytes && sscanf(range.bytes, "bytes %llu-%llu/", &first, &last) == 2 &&
+           first == range_first && last == range_first + bytes - 1;
+}
+
+static void upstream_answered(void *owner)
+{
+    struct split *split = owner;
+    const struct head *head = upstream_head(split->upstream);
+
+    if (!is_range(head, split->end - split->upstream_left, split->upstream_left))
+        split_break(split, METRIC_ERROR_BLOB_CHANGED,
+                    "the rest of a download is not what was asked of upstream: the blob has changed or the endpoint failed");
+}
+
+static void upstream_failed(void *owner, bool may_have_run, const char *reason)
+{
+    (void)may_have_run;
+    (void)reason;
+    split_break(owner, METRIC_ERROR_UPSTREAM, "the channel was lost during a download and the endpoint did not answer");
+}
+
+static void upstream_moved(void *owner)
+{
+    exchange_wake(((struct split *)owner)->x);
+}
+
+static int ask_upstream(struct split *split, uint64_t first)
+{
+    struct exchange *x = split->x;
+    struct exchange_shape shape = {.kind = SHAPE_RANGE, .first = first, .last = split->end - 1, .etag = slice_of(split->etag)};
+    struct upstream_hooks hooks = {upstream_answered, upstream_failed, upstream_moved, split};
+    struct upstream_request request = {.head = &x->env->composed};
+    struct composed_text text;
+    int r = exchange_admit_upstream(x, &shape, &text, &request.endpoint);
+
+    return r < 0 ? r : upstream_start(x->env->route, &request, &hooks, &split->upstream);
+}
+
+/* The parts in the order of the blob. */
+static struct part *part_at(struct split *split, unsigned i)
+{
+    return &split->parts[(split->oldest + i) % split->parts_max];
+}
+
+static void part_release(struct part *part)
+{
+    struct exchange_env *env = part->split->x->env;
+
+    slots_cancel(env->slots, &part->waiter);
+    exchange_env_cancel(env, &part->submission);
+    if (part->slot)
+        slots_abandon(part->slot, env->slots);
+    part->slot = NULL;
+    part->state = PART_UNUSED;
+}
+
+/* The channel is down: everything behind the parts that are there comes from upstream. false: it cannot be asked now, nothing has
+ * changed. */
+static bool split_fall_back(struct split *split)
+{
+    struct exchange_env *env = split->x->env;
+    unsigned ready = 0;
+
+    if (!env->route || env->channel->state == CHANNEL_UP || split->upstream || split->is_broken)
+        return split->upstream != NULL;
+    while (ready < split->count && part_at(split, ready)->state == PART_READY)
+        ready++;
+    uint64_t first = ready < split->count ? part_at(split, ready)->first : split->next_first;
+
+    if (first == split->end || !route_take_seat(env->route, &split->seat))
+        return false;
+    if (ask_upstream(split, first) < 0) {
+        route_leave_seat(env->route, &split->seat);
+        return false;
+    }
+    while (split->count > ready)
+        part_release(part_at(split, --split->count));
+    split->next_first = split->end;
+    split->upstream_left = split->end - first;
+    split->x->route = METRIC_ROUTE_CHANNEL_LOST;
+    return true;
+}
+
+static void split_channel_lost(struct channel_watch *watch)
+{
+    (void)split_fall_back(watch->owner);
+}
+
+static ssize_t read_upstream(struct split *split, char *bytes, size_t max)
+{
+    if (!upstream_head(split->upstream))
+        return 0;
+    ssize_t n = upstream_read(split->upstream, bytes, max);
+
+    if (n < 0 || (uint64_t)n > split->upstream_left) {
+        split_break(split, METRIC_ERROR_UPSTREAM, "the rest of a download was cut on its way from upstream");
+        return -EIO;
+    }
+    split->upstream_left -= (uint64_t)n;
+    return n;
+}
+
+/* ---- parts ---- */
+
 static void part_wait(struct part *part)
 {
+    struct split *split = part->split;
+
+    if (split->x->env->route && !split->watch.is_listed) {
+        split->watch = (struct channel_watch){.lost = split_channel_lost, .owner = split};
+        exchange_env_watch(split->x->env, &split->watch);
+    }
     part->state = PART_SLOT;
     part->waiter.class = SLOT_LARGE;
     part->waiter.ready = part_slot_ready;
@@ -82,6 +217,8 @@ static void part_again(struct part *part)
 {
     struct exchange_env *env = part->split->x->env;
 
+    if (split_fall_back(part->split))
+        return;
     slots_put(part->slot, env->slots);
     part->slot = NULL;
     if (part->attempts >= PART_ATTEMPTS_MAX)
@@ -95,15 +232,10 @@ static bool part_is_right(struct part *part)
 {
     struct split *split = part->split;
     uint64_t body_bytes;
-    unsigned long long first, last;
 
     if (exchange_open_response(part->slot, &split->head_bytes, &split->head, &body_bytes) < 0)
         return false;
-    struct slice range = head_value(&split->head, "Content-Range");
-
-    return split->head.status == 206 && body_bytes == part->bytes && range.bytes &&
-           sscanf(range.bytes, "bytes %llu-%llu/", &first, &last) == 2 && first == part->first &&
-           last == part->first + part->bytes - 1;
+    return body_bytes == part->bytes && is_range(&split->head, part->first, part->bytes);
 }
 
 static void take_completion(struct part *part, const struct transfer *transfer)
@@ -163,12 +295,14 @@ static void part_send(struct part *part)
 /* Begins parts as far as the window, the blob and the free slots allow. */
 static void split_fill(struct split *split)
 {
-    while (split->count < SPLIT_WINDOW && split->next_first < split->end && !split->is_broken) {
+    if (split_fall_back(split))
+        return;
+    while (split->count < split->window && split->next_first < split->end && !split->is_broken) {
         struct slot *slot = slots_take(split->x->env->slots, SLOT_LARGE);
 
         if (!slot && split->count > 0)
             return;
-        struct part *part = &split->parts[(split->oldest + split->count) % SPLIT_WINDOW];
+        struct part *part = &split->parts[(split->oldest + split->count) % split->parts_max];
         uint64_t left = split->end - split->next_first;
 
         memset(part, 0, sizeof(*part));
@@ -201,14 +335,22 @@ static int body_first(const struct head *response, uint64_t *ret_first)
     return 0;
 }
 
+bool split_is_possible(const struct exchange *x)
+{
+    uint64_t first;
+
+    return head_value(&x->response, "ETag").len > 0 && body_first(&x->response, &first) == 0;
+}
+
 int split_begin(struct exchange *x, uint64_t body_bytes)
 {
     struct slice etag = head_value(&x->response, "ETag");
     uint64_t first;
 
-    if (!etag.bytes || etag.len == 0 || body_first(&x->response, &first) < 0)
+    if (!split_is_possible(x) || body_first(&x->response, &first) < 0)
         return -EBADMSG;
-    struct split *split = calloc(1, sizeof(*split));
+    const unsigned parts_max = x->env->conf->slots_read_window;
+    struct split *split = calloc(1, sizeof(*split) + parts_max * sizeof(split->parts[0]));
 
     if (!split)
         return -ENOMEM;
@@ -221,12 +363,34 @@ int split_begin(struct exchange *x, uint64_t body_bytes)
     split->x = x;
     split->next_first = first;
     split->end = first + body_bytes;
-    split->part_bytes = x->env->conf->slots_large_bytes;
+    split->part_bytes = x->env->conf->slots_large_bytes < PART_BYTES_MAX ? x->env->conf->slots_large_bytes : PART_BYTES_MAX;
+    split->parts_max = parts_max;
+    split->window = parts_max < WINDOW_FIRST ? parts_max : WINDOW_FIRST;
     x->split = split;
     x->answer_bytes = body_bytes;
     x->answer_body = NULL;
     split_fill(split);
     return 0;
+}
+
+/* The client has to wait for the host; for the first part everybody does. */
+static void split_grow(struct split *split)
+{
+    if (!split->has_begun || split->is_awaited)
+        return;
+    split->is_awaited = true;
+    split->window = split->window * 2 < split->parts_max ? split->window * 2 : split->parts_max;
+    split_fill(split);
+}
+
+/* A part was handed on, and everything asked for behind it is there already: the host waits for the client. */
+static void split_shrink(struct split *split)
+{
+    for (unsigned i = 0; i < split->count; i++)
+        if (split->parts[(split->oldest + i) % split->parts_max].state != PART_READY)
+            return;
+    if (split->count > 0 && split->window > WINDOW_LEAST)
+        split->window--;
 }
 
 ssize_t split_read(struct split *split, char *bytes, size_t max)
@@ -235,8 +399,12 @@ ssize_t split_read(struct split *split, char *bytes, size_t max)
 
     if (split->is_broken)
         return -EIO;
-    if (split->count == 0 || part->state != PART_READY)
+    if (split->count == 0 && split->upstream)
+        return read_upstream(split, bytes, max);
+    if (split->count == 0 || part->state != PART_READY) {
+        split_grow(split);
         return 0;
+    }
     uint64_t left = part->bytes - part->taken;
     size_t n = left < max ? (size_t)left : max;
 
@@ -246,8 +414,11 @@ ssize_t split_read(struct split *split, char *bytes, size_t max)
         slots_put(part->slot, split->x->env->slots);
         part->slot = NULL;
         part->state = PART_UNUSED;
-        split->oldest = (split->oldest + 1) % SPLIT_WINDOW;
+        split->oldest = (split->oldest + 1) % split->parts_max;
         split->count--;
+        split->has_begun = true;
+        split->is_awaited = false;
+        split_shrink(split);
         split_fill(split);
     }
     return (ssize_t)n;
@@ -259,14 +430,12 @@ struct split *split_free(struct split *split)
         return NULL;
     struct exchange_env *env = split->x->env;
 
-    for (unsigned i = 0; i < SPLIT_WINDOW; i++) {
-        struct part *part = &split->parts[i];
-
-        slots_cancel(env->slots, &part->waiter);
-        exchange_env_cancel(env, &part->submission);
-        if (part->slot)
-            slots_abandon(part->slot, env->slots);
-    }
+    upstream_free(split->upstream);
+    if (env->route)
+        route_leave_seat(env->route, &split->seat);
+    exchange_env_unwatch(env, &split->watch);
+    for (unsigned i = 0; i < split->count; i++)
+        part_release(part_at(split, i));
     buf_free(&split->head_bytes);
     free(split->etag);
     free(split);

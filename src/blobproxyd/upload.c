@@ -5,17 +5,20 @@
  * the blob changes once, at the end, under the client's conditions, and a client that goes away leaves nothing committed.
  * - A block list has no MD5 of its content: the body is hashed here, checked against the client's Content-MD5 or
  *   x-ms-content-crc64, and set as x-ms-blob-content-md5, as Put Blob would have done.
- * - A block lost with its channel is sent again (the same id overwrites it). A lost list is not: its outcome is unknown.
+ * - Blocks are refused in places where Put Blob would do: over a blob of another type, beside somebody's uncommitted blocks with
+ * ids of another length, with rights to create alone. Where there is a way past the channel the first block is a small one, kept
+ * here until the host has stored it; if it refuses it so, the whole Put Blob goes upstream. Otherwise the error says what to do.
+ * - A block lost with its channel is sent again (the same id overwrites it), when the channel is back: what was stored
+ *   there is of no use elsewhere. A lost list is not: its outcome is unknown.
  * - Any other answer than 201 to a block is the answer to the client, once its body has been read away. */
+#include "digests.h"
 #include "exchange_internal.h"
 
-#include "../lib/crc64.h"
 #include "../lib/vmbus/vsp_status.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <nettle/base64.h>
-#include <nettle/md5.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +26,7 @@
 
 #define UPLOAD_WINDOW 3u /* blocks being filled or at the host */
 #define BLOCK_ATTEMPTS_MAX 5u
-#define MD5_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(MD5_DIGEST_SIZE) + 1)
-#define CRC_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(8) + 1)
+#define PROBE_BYTES 65536u    /* the first block, where it is a probe */
 #define BLOCK_ID_RAW_BYTES 48 /* 64 characters of base64 without padding, as several SDKs make them */
 #define BLOCK_ID_TEXT_BYTES (BASE64_ENCODE_RAW_LENGTH(BLOCK_ID_RAW_BYTES) + 1)
 
@@ -57,9 +59,8 @@ struct upload {
     uint32_t block_count;      /* numbered so far */
     bool is_waiting, is_finished;
     char prefix[AZURE_REQUEST_ID_BYTES]; /* of the block ids: no other upload of the blob has it */
-    struct md5_ctx md5;
-    uint64_t crc;
-    char md5_text[MD5_TEXT_BYTES];
+    struct digests digests;
+    char *probe; /* owned; the first block's bytes, until it is stored */
 };
 
 static void block_send(struct block *block);
@@ -163,11 +164,62 @@ static void answer_with(struct block *block)
     exchange_take_answer(upload->x, slot);
 }
 
+/* Refusals of a Put Block that say nothing of the same Put Blob. */
+static const struct {
+    enum azure_error error;
+    const char *hint;
+} not_of_put_blob[] = {
+    {AZURE_InvalidBlobType,
+     "There is a blob of another type, and a body larger than a slot is stored in blocks, which cannot replace "
+     "it: delete it first, raise slots.large_bytes, or set upstream.fallback."},
+    {AZURE_InvalidBlobOrBlock,
+     "A body larger than a slot is stored in blocks, and there are uncommitted blocks with ids of another "
+     "length: commit or drop them first, raise slots.large_bytes, or set upstream.fallback."},
+    {AZURE_InvalidBlockId,
+     "A body larger than a slot is stored in blocks, and the ids of this blob's blocks have another length: drop "
+     "its uncommitted blocks, raise slots.large_bytes, or set upstream.fallback."},
+    {AZURE_AuthorizationPermissionMismatch,
+     "A body larger than a slot is stored in blocks, which takes the permission to write: allow "
+     "it, raise slots.large_bytes, or set upstream.fallback."},
+};
+
+/* What was received is the probe: all of it goes upstream as a Put Blob. */
+static void fall_back(struct upload *upload, enum metric why)
+{
+    struct exchange *x = upload->x;
+
+    x->kept = TAKE_PTR(upload->probe);
+    x->upload = upload_free(upload);
+    if (!exchange_fall_back(x, why)) /* it was there when the probe was made */
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_INTERNAL, "There is no way past the channel.");
+}
+
+/* The host has refused a block; its answer's head stands in x->response. */
+static void block_refused(struct block *block)
+{
+    struct upload *upload = block->upload;
+    struct slice code = head_value(&upload->x->response, "x-ms-error-code");
+    size_t i = 0, count = sizeof(not_of_put_blob) / sizeof(not_of_put_blob[0]);
+
+    while (i < count && !slice_equal(code, slice_of(azure_error_code(not_of_put_blob[i].error))))
+        i++;
+    if (i == count)
+        answer_with(block);
+    else if (upload->probe)
+        fall_back(upload, METRIC_ROUTE_BLOCKS_REFUSED);
+    else
+        upload_refuse(upload, not_of_put_blob[i].error, METRIC_ERROR_TOO_LARGE, not_of_put_blob[i].hint);
+}
+
 static void take_completion(struct block *block, const struct transfer *transfer)
 {
     struct exchange *x = block->upload->x;
     uint64_t ignored;
 
+    if (transfer->status == VSP_STATUS_NOT_READY && block->upload->probe) {
+        fall_back(block->upload, METRIC_ROUTE_HOST_NOT_READY);
+        return;
+    }
     if (transfer->status == VSP_STATUS_NOT_READY) {
         upload_refuse(block->upload, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS,
                       "The host cannot reach its storage. Nothing was committed.");
@@ -178,12 +230,15 @@ static void take_completion(struct block *block, const struct transfer *transfer
                       "The host did not store a block of the upload. Nothing was committed.");
         return;
     }
-    if (exchange_open_response(block->slot, &x->response_bytes, &x->response, &ignored) == 0 && x->response.status == 201) {
+    if (exchange_open_response(block->slot, &x->response_bytes, &x->response, &ignored) < 0) {
+        answer_with(block);
+    } else if (x->response.status != 201) {
+        block_refused(block);
+    } else {
+        free(TAKE_PTR(block->upload->probe));
         release_block(block);
         upload_go_on(block->upload);
-        return;
     }
-    answer_with(block);
 }
 
 static void block_completed(struct transfer *transfer, int result)
@@ -249,6 +304,8 @@ static void fill_next(struct upload *upload, struct slot *slot)
         slots_put(slot, upload->x->env->slots);
         return;
     }
+    if (upload->x->env->route && upload->block_count == 0)
+        upload->probe = malloc(PROBE_BYTES); /* NULL: it goes without */
     *block = (struct block){.upload = upload, .state = BLOCK_FILLING, .number = upload->block_count++, .slot = slot};
     upload->filling = block;
 }
@@ -268,7 +325,7 @@ static int next_block(struct upload *upload)
     struct slots *slots = upload->x->env->slots;
     bool has_any = false;
 
-    if (!free_block(upload)) {
+    if (!free_block(upload) || (upload->probe && upload->block_count > 0)) {
         upload->is_waiting = true;
         return -EAGAIN;
     }
@@ -293,10 +350,10 @@ static void take_bytes(struct upload *upload, const char *bytes, size_t len)
     struct block *block = upload->filling;
 
     memcpy(block->slot->data + block->bytes, bytes, len);
+    if (upload->probe)
+        memcpy(upload->probe + block->bytes, bytes, len);
     block->bytes += len;
-    md5_update(&upload->md5, len, (const uint8_t *)bytes);
-    if (head_find(&upload->x->request, "x-ms-content-crc64"))
-        upload->crc = crc64_update(upload->crc, bytes, len);
+    digests_update(&upload->digests, bytes, len);
 }
 
 enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t len, size_t *taken)
@@ -309,14 +366,14 @@ enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t 
         return EXCHANGE_WAIT;
     }
     struct block *block = upload->filling;
-    uint64_t room = block->slot->data_capacity - block->bytes;
+    uint64_t room = (upload->probe ? PROBE_BYTES : block->slot->data_capacity) - block->bytes;
 
     if (len > room)
         len = (size_t)room;
     take_bytes(upload, bytes, len);
     x->body_received += len;
     *taken = len;
-    if (block->bytes == block->slot->data_capacity) {
+    if (len == room) {
         upload->filling = NULL;
         block_send(block);
     }
@@ -325,23 +382,10 @@ enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t 
 
 /* ---- the end ---- */
 
-static bool is_md5_right(const struct upload *upload)
+static bool is_as_claimed(const struct upload *upload, const char *field, const char *text)
 {
-    struct slice claimed = head_value(&upload->x->request, "Content-MD5");
+    struct slice claimed = head_value(&upload->x->request, field);
 
-    return !claimed.bytes || slice_equal(claimed, slice_of(upload->md5_text));
-}
-
-static bool is_crc_right(const struct upload *upload)
-{
-    struct slice claimed = head_value(&upload->x->request, "x-ms-content-crc64");
-    char text[CRC_TEXT_BYTES];
-    uint8_t raw[8];
-
-    for (unsigned i = 0; i < sizeof(raw); i++)
-        raw[i] = (uint8_t)(upload->crc >> (8 * i));
-    base64_encode_raw(text, sizeof(raw), raw);
-    text[CRC_TEXT_BYTES - 1] = '\0';
     return !claimed.bytes || slice_equal(claimed, slice_of(text));
 }
 
@@ -360,7 +404,10 @@ static void dress_answer(struct upload *upload)
             response->fields[kept++] = response->fields[i];
     }
     response->field_count = (uint16_t)kept;
-    int r = head_add(response, SLICE("Content-MD5"), slice_of(upload->md5_text));
+    int r = head_add(response, SLICE("Content-MD5"), slice_of(upload->digests.md5_text));
+
+    if (r == 0 && head_find(&upload->x->request, "x-ms-content-crc64"))
+        r = head_add(response, SLICE("x-ms-content-crc64"), slice_of(upload->digests.crc_text));
 
     (void)r; /* full: the answer is complete without it */
 }
@@ -422,7 +469,7 @@ static void list_slot_ready(struct slot_waiter *waiter, struct slot *slot)
     struct upload *upload = waiter->owner;
     struct block *list = &upload->list;
     struct exchange *x = upload->x;
-    struct exchange_shape shape = {.kind = SHAPE_BLOCK_LIST, .query = "comp=blocklist", .md5 = upload->md5_text};
+    struct exchange_shape shape = {.kind = SHAPE_BLOCK_LIST, .query = "comp=blocklist", .md5 = upload->digests.md5_text};
 
     list->slot = slot;
     list->state = BLOCK_HOST;
@@ -456,15 +503,6 @@ static void send_list(struct upload *upload)
         slots_wait(slots, &list->waiter);
 }
 
-static void finish_digests(struct upload *upload)
-{
-    uint8_t digest[MD5_DIGEST_SIZE];
-
-    md5_digest(&upload->md5, sizeof(digest), digest);
-    base64_encode_raw(upload->md5_text, sizeof(digest), digest);
-    upload->md5_text[MD5_TEXT_BYTES - 1] = '\0';
-}
-
 static bool has_blocks_out(const struct upload *upload)
 {
     for (unsigned i = 0; i < UPLOAD_WINDOW; i++)
@@ -481,12 +519,12 @@ void upload_finish(struct upload *upload)
     if (!upload->is_finished) {
         upload->is_finished = true;
         exchange_move(x, EX_HOST);
-        finish_digests(upload);
-        if (!is_md5_right(upload)) {
+        digests_end(&upload->digests);
+        if (!is_as_claimed(upload, "Content-MD5", upload->digests.md5_text)) {
             upload_refuse(upload, AZURE_Md5Mismatch, METRIC_ERROR_BODY_DIGEST, "Nothing was committed.");
             return;
         }
-        if (!is_crc_right(upload)) {
+        if (!is_as_claimed(upload, "x-ms-content-crc64", upload->digests.crc_text)) {
             upload_refuse(upload, AZURE_Crc64Mismatch, METRIC_ERROR_BODY_DIGEST, "Nothing was committed.");
             return;
         }
@@ -503,7 +541,7 @@ void upload_finish(struct upload *upload)
 
 bool upload_list_fits(uint64_t body_bytes, uint32_t slot_bytes)
 {
-    uint64_t blocks = (body_bytes + slot_bytes - 1) / slot_bytes;
+    uint64_t blocks = (body_bytes + slot_bytes - 1) / slot_bytes + 1; /* the first may be a probe */
 
     return blocks <= LIMIT_BLOCKS_COMMITTED && LIST_FRAME_BYTES + blocks * LIST_ENTRY_BYTES <= slot_bytes;
 }
@@ -519,7 +557,7 @@ int upload_begin(struct exchange *x)
         upload->blocks[i].upload = upload;
     upload->list.upload = upload;
     azure_guid_text(x->guid, upload->prefix);
-    md5_init(&upload->md5);
+    digests_begin(&upload->digests, head_find(&x->request, "x-ms-content-crc64") != NULL);
     x->upload = upload;
     return 0;
 }
@@ -534,6 +572,7 @@ struct upload *upload_free(struct upload *upload)
     if (!upload)
         return NULL;
     upload_release(upload);
+    free(upload->probe);
     free(upload);
     return NULL;
 }

@@ -42,6 +42,10 @@ def string_to_sign(method, target, headers, account):
     return "\n".join(lines)
 
 
+def signature(text, key=KEY):
+    return base64.b64encode(hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()).decode()
+
+
 def request(
     method, target, headers=(), body=b"", *, length=None, key=KEY, account=ACCOUNT, host="127.0.0.1", seconds_ago=0, version=VERSION
 ):
@@ -52,8 +56,7 @@ def request(
     if method in ("PUT", "POST") or body or length is not None:
         fields.append(("Content-Length", str(len(body) if length is None else length)))
     text = string_to_sign(method, raw, fields, account)
-    digest = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
-    fields.append(("Authorization", f"SharedKey {account}:{base64.b64encode(digest).decode()}"))
+    fields.append(("Authorization", f"SharedKey {account}:{signature(text, key)}"))
     head = f"{method} {raw} HTTP/1.1\r\nHost: {host}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields) + "\r\n"
     return head.encode() + body
 

@@ -39,6 +39,18 @@ bool peer_read_eof(struct peer *peer);         /* true: the client has closed, a
 void peer_send(struct peer *peer, const char *text);
 void peer_close(struct peer *peer); /* with a FIN; what was not read makes it a reset */
 
+/* What a callback does instead of its work. */
+enum call_behaviour {
+    CALL_WORKS,
+    CALL_CANCELS_IN_READ,
+    CALL_CANCELS_IN_HEAD,
+    CALL_CANCELS_IN_BODY,
+    CALL_CANCELS_IN_DONE,
+    CALL_FAILS_IN_READ,
+    CALL_FAILS_IN_HEAD,
+    CALL_FAILS_IN_BODY,
+};
+
 /* One request of the test. Fields may be set before call_start(). */
 struct call {
     struct event_base *base;
@@ -53,17 +65,7 @@ struct call {
     bool is_pause_every;  /* and again after each piece that was taken */
     bool keeps_paused;    /* resumed by the test alone */
     uint64_t deadline_us;
-    /* What a callback does instead of its work. */
-    enum {
-        CALL_WORKS,
-        CALL_CANCELS_IN_READ,
-        CALL_CANCELS_IN_HEAD,
-        CALL_CANCELS_IN_BODY,
-        CALL_CANCELS_IN_DONE,
-        CALL_FAILS_IN_READ,
-        CALL_FAILS_IN_HEAD,
-        CALL_FAILS_IN_BODY
-    } behaviour;
+    enum call_behaviour behaviour;
     void (*in_head)(struct call *call); /* extra, may be NULL */
     void (*in_body)(struct call *call);
     void (*in_done)(struct call *call);

@@ -100,7 +100,8 @@ static const struct wrong {
     const char *text, *line;
 } wrong[] = {
     {"[lisen]\ntcp = 1\n", "PATH:1: [lisen]: unknown section, did you mean [listen]?"},
-    {"[network]\n", "PATH:1: [network]: unknown section, write [listen], [channel], [slots], [limits], [accounts] or [log]"},
+    {"[network]\n",
+     "PATH:1: [network]: unknown section, write [listen], [channel], [upstream], [slots], [limits], [accounts] or [log]"},
     {"[listen]\ntpc = 127.0.0.1:1\n", "PATH:2: listen.tpc: unknown key, did you mean tcp?"},
     {"[limits]\nheader_timout = 1s\n", "PATH:2: limits.header_timout: unknown key, did you mean header_timeout?"},
     {"[limits]\nbananas = 1\n", "PATH:2: limits.bananas: unknown key, see blobproxyd --help for the keys there are"},
@@ -193,6 +194,22 @@ static const struct wrong {
     {"[limits]\nkeepalive_timeout = 25h\n", "PATH:2: limits.keepalive_timeout: 25h is out of range, write 1s to 24h"},
     {"[limits]\ndrain_timeout = 18446744073709551616s\n",
      "PATH:2: limits.drain_timeout: 18446744073709551616s is out of range, write 0s to 10m"},
+    {"[upstream]\nfallback = http\n", "PATH:2: upstream.fallback: \"http\" is not a fallback, write off or https"},
+    {"[upstream]\nurl = blob.core.windows.net\n",
+     "PATH:2: upstream.url: \"blob.core.windows.net\" is no URL, write one that begins with https://"},
+    {"[upstream]\nurl = https://a.example/path\n", "PATH:2: upstream.url: \"https://a.example/path\" is not an endpoint, write "
+                                                   "https://HOST or https://HOST:PORT without a path"},
+    {"[upstream]\nurl = https://u@a.example\n",
+     "PATH:2: upstream.url: \"https://u@a.example\" is not an endpoint, write https://HOST or https://HOST:PORT without a path"},
+    {"[upstream]\nurl = https://{account}.{account}.example\n",
+     "PATH:2: upstream.url: \"https://{account}.{account}.example\" is not an endpoint, write https://HOST or https://HOST:PORT "
+     "without a path"},
+    {"[upstream]\nurl = https://a.example:\n",
+     "PATH:2: upstream.url: \"https://a.example:\" is not an endpoint, write https://HOST or https://HOST:PORT without a path"},
+    {"[upstream]\nurl = http://a.example\n",
+     "PATH:2: upstream.url: \"http://a.example\" would send signatures over the network in plain HTTP, write https://"},
+    {"[upstream]\nurl = http://127.evil.example\n",
+     "PATH:2: upstream.url: \"http://127.evil.example\" would send signatures over the network in plain HTTP, write https://"},
     {"[limits]\nconnections = many\n", "PATH:2: limits.connections: \"many\" is not a number, write digits alone"},
     {"[limits]\nconnections = -1\n", "PATH:2: limits.connections: \"-1\" is not a number, write digits alone"},
     {"[limits]\nconnections = 0\n", "PATH:2: limits.connections: 0 is out of range, write 1 to 1000000"},
@@ -306,6 +323,7 @@ Test(conf, an_empty_file_gives_the_defaults, .init = make_directory, .fini = rem
     cr_expect_eq(conf->slots_small, 256u);
     cr_expect_eq(conf->slots_large, 16u);
     cr_expect_eq(conf->slots_large_bytes, 8u << 20);
+    cr_expect_eq(conf->slots_read_window, 12u);
     cr_expect_eq(conf->limits_connections, 16384u);
     cr_expect_eq(conf->limits_keepalive_timeout_ms, 300000u);
     cr_expect_eq(conf->limits_body_rate, 16384u);
@@ -621,6 +639,7 @@ Test(conf, the_sample_parses_to_the_defaults_with_and_without_its_comment_signs)
     cr_expect_not(parsed->listen_tcp.is_default, "no line of the sample was read");
     cr_expect_str_eq(parsed->listen_unix, fresh->listen_unix);
     cr_expect_eq(parsed->slots_large_bytes, fresh->slots_large_bytes);
+    cr_expect_eq(parsed->slots_read_window, fresh->slots_read_window);
     cr_expect_eq(parsed->limits_body_grace_ms, fresh->limits_body_grace_ms);
     cr_expect_eq(parsed->log_level, fresh->log_level);
     conf_free(parsed);

@@ -275,14 +275,42 @@ Test(exchange, wants_a_content_length)
     fixture_free(fixture);
 }
 
-Test(exchange, refuses_expect_100_at_once_when_no_slot_is_free)
+static const char *const expecting[] = {"Host: 127.0.0.1", "Content-Length: 10", "Expect: 100-continue", NULL};
+
+Test(exchange, who_expects_100_waits_for_a_slot_before_it_is_told_to_send)
 {
-    static const char *const fields[] = {"Host: 127.0.0.1", "Content-Length: 10", "Expect: 100-continue", NULL};
     struct fixture *fixture = fixture_new(1, 1);
     struct slot *first = slots_take(fixture->env.slots, SLOT_SMALL), *second = slots_take(fixture->env.slots, SLOT_LARGE);
-    struct exchange *x = fixture_request(fixture, "PUT", PATH_STYLE, fields);
+    struct exchange *x = fixture_request(fixture, "PUT", PATH_STYLE, expecting);
+    size_t taken;
 
-    cr_assert_eq(exchange_begin(x, false), EXCHANGE_ANSWER);
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    cr_expect_eq(exchange_phase(x), EXCHANGE_IN_SLOT_QUEUE);
+    slots_put(second, fixture->env.slots);
+    fixture_turn(fixture);
+    cr_expect_eq(fixture->wakes, 1);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY);
+    cr_expect_eq(exchange_body(x, "0123456789", 10, &taken), EXCHANGE_BODY);
+    cr_expect_eq(taken, 10);
+    cr_expect_eq(exchange_continue(x), EXCHANGE_WAIT);
+    cr_expect_eq(fixture->in_flight, 1);
+    exchange_end(x, false);
+    slots_put(first, fixture->env.slots);
+    fixture_free(fixture);
+}
+
+Test(exchange, who_expects_100_gets_503_when_no_slot_becomes_free_in_time)
+{
+    struct fixture *fixture = fixture_new(1, 1);
+    struct slot *first = slots_take(fixture->env.slots, SLOT_SMALL), *second = slots_take(fixture->env.slots, SLOT_LARGE);
+    struct exchange *x = fixture_request(fixture, "PUT", PATH_STYLE, expecting);
+    size_t taken;
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    exchange_expire(x);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_BODY, "the client may have begun to send");
+    cr_expect_eq(exchange_body(x, "0123456789", 10, &taken), EXCHANGE_BODY);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
     cr_expect_eq(answer_status(x), 503);
     exchange_end(x, true);
     slots_put(first, fixture->env.slots);
@@ -313,6 +341,52 @@ Test(exchange, asks_again_with_a_large_slot)
     cr_expect_arr_eq(answer.body, body, 200000);
     exchange_end(x, true);
     expect_slots_used(fixture, 0);
+    fixture_free(fixture);
+}
+
+/* Reads b, which has that many bytes, to its end. Returns the transfers that it took. */
+static unsigned transfers_of_read(struct fixture *fixture, unsigned body_bytes)
+{
+    struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, plain);
+    char *body CLEANUP(cleanup_free) = made_of(body_bytes, 'a');
+    const unsigned before = fixture->submits;
+    char head[96];
+
+    snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\nContent-Length: %u\r\nETag: \"1\"\r\n", body_bytes);
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    if (fixture->submitted[0]->data_bytes < body_bytes)
+        fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, head, NULL, 0);
+    fixture_answer(fixture, VSP_STATUS_OK, head, body, body_bytes);
+    exchange_end(x, true);
+    return fixture->submits - before;
+}
+
+Test(exchange, remembers_that_reads_are_large)
+{
+    struct fixture *fixture = fixture_new(4, 2);
+
+    cr_expect_eq(transfers_of_read(fixture, 200000), 2);
+    cr_expect_eq(transfers_of_read(fixture, 200000), 1);
+    cr_expect_eq(transfers_of_read(fixture, 10), 1);
+    cr_expect_eq(transfers_of_read(fixture, 200000), 2, "the last one was small");
+    fixture_free(fixture);
+}
+
+Test(exchange, waits_for_no_large_slot_because_of_the_last_read)
+{
+    struct fixture *fixture = fixture_new(4, 1);
+
+    cr_expect_eq(transfers_of_read(fixture, 200000), 2);
+    struct exchange *first = fixture_request(fixture, "GET", PATH_STYLE, plain);
+    struct exchange *second = fixture_request(fixture, "GET", PATH_STYLE, plain);
+    cr_assert_eq(exchange_begin(first, false), EXCHANGE_WAIT);
+    cr_assert_eq(exchange_begin(second, false), EXCHANGE_WAIT);
+    cr_expect_eq(fixture->in_flight, 2);
+    cr_expect_eq(fixture->submitted[1]->data_bytes, SLOT_SMALL_DATA_BYTES);
+    exchange_end(first, false);
+    exchange_end(second, false);
+    fixture_lose(fixture);
+    fixture_lose(fixture);
     fixture_free(fixture);
 }
 
@@ -419,6 +493,74 @@ Test(exchange, does_not_split_what_it_cannot_sign)
     cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
     cr_expect_eq(answer_status(x), 500);
     exchange_end(x, true);
+    fixture_free(fixture);
+}
+
+Test(exchange, does_not_split_a_structured_answer)
+{
+    static const char *const fields[] = {"Host: 127.0.0.1", "x-ms-structured-body: XSM/1.0; properties=crc64", NULL};
+    struct fixture *fixture = fixture_new(4, 2);
+    struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, fields);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, BIG_HEAD, NULL, 0);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    cr_expect_eq(answer_status(x), 500);
+    exchange_end(x, true);
+    fixture_free(fixture);
+}
+
+Test(exchange, passes_ranges_untouched_whatever_they_say)
+{
+    static const char *const ranges[][2] = {{"Range: bytes=0-1,5-6", "x-ms-range: bytes=7-"},
+                                            {"Range: bytes=9-2", "x-ms-range: lines=1-2"},
+                                            {"Range: bytes=-5", "x-ms-range: bytes=99999999999999999999-"}};
+
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        const char *fields[] = {"Host: 127.0.0.1", ranges[i][0], ranges[i][1], "x-ms-range-get-content-md5: true", NULL};
+        struct fixture *fixture = fixture_new(4, 2);
+        struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, fields);
+
+        cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+        const struct head *seen = fixture_look(fixture);
+
+        cr_expect(slice_equal(head_value(seen, "Range"), slice_of(strchr(ranges[i][0], ' ') + 1)));
+        cr_expect(slice_equal(head_value(seen, "x-ms-range"), slice_of(strchr(ranges[i][1], ' ') + 1)));
+        cr_expect_not_null(head_find(seen, "x-ms-range-get-content-md5"));
+        cr_expect(slice_equal(seen->target, SLICE("/cont/blob")));
+        fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 416 R\r\nContent-Length: 0\r\n", NULL, 0);
+        exchange_end(x, true);
+        fixture_free(fixture);
+    }
+}
+
+Test(exchange, a_range_in_parts_follows_the_answer_and_keeps_its_digest)
+{
+    /* x-ms-range wins over Range, so the answer's Content-Range says what is to be fetched. */
+    static const char *const fields[] = {"Host: 127.0.0.1",        "Range: bytes=0-9",
+                                         "x-ms-range: bytes=100-", "x-ms-range-get-content-md5: true",
+                                         "If-None-Match: \"v0\"",  NULL};
+    struct fixture *fixture = fixture_new(4, 2);
+    struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, fields);
+    struct answer answer;
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER,
+                   "HTTP/1.1 206 P\r\nContent-Length: 699900\r\nContent-Range: bytes 100-699999/700000\r\nContent-MD5: "
+                   "AAAA\r\nETag: \"v1\"\r\n",
+                   NULL, 0);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.status, 206);
+    cr_expect_eq(answer.body_bytes, 699900);
+    cr_expect(slice_equal(head_value(answer.head, "Content-MD5"), SLICE("AAAA")));
+    const struct head *seen = fixture_look(fixture);
+
+    cr_expect(slice_equal(head_value(seen, "x-ms-range"), SLICE("bytes=100-262243")));
+    cr_expect_null(head_find(seen, "Range"));
+    cr_expect_null(head_find(seen, "If-None-Match"));
+    cr_expect_null(head_find(seen, "x-ms-range-get-content-md5"));
+    exchange_end(x, false);
     fixture_free(fixture);
 }
 

@@ -449,7 +449,7 @@ Test(httpclient_flow, requests_wait_for_a_connection)
 
 Test(httpclient_flow, owner_may_give_up_in_each_callback)
 {
-    static const int behaviours[] = {CALL_FAILS_IN_READ, CALL_FAILS_IN_HEAD, CALL_FAILS_IN_BODY};
+    static const enum call_behaviour behaviours[] = {CALL_FAILS_IN_READ, CALL_FAILS_IN_HEAD, CALL_FAILS_IN_BODY};
 
     for (size_t i = 0; i < sizeof(behaviours) / sizeof(behaviours[0]); i++) {
         call_clean(&call);
@@ -467,7 +467,7 @@ Test(httpclient_flow, owner_may_give_up_in_each_callback)
 
 Test(httpclient_flow, owner_may_cancel_in_each_callback)
 {
-    static const int behaviours[] = {CALL_CANCELS_IN_READ, CALL_CANCELS_IN_HEAD, CALL_CANCELS_IN_BODY};
+    static const enum call_behaviour behaviours[] = {CALL_CANCELS_IN_READ, CALL_CANCELS_IN_HEAD, CALL_CANCELS_IN_BODY};
 
     for (size_t i = 0; i < sizeof(behaviours) / sizeof(behaviours[0]); i++) {
         call_clean(&call);

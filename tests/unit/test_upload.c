@@ -238,6 +238,38 @@ Test(upload, a_lost_list_is_not_sent_again)
     fixture_free(fixture);
 }
 
+/* The host refuses the first block with this; what is the answer? */
+static void expect_refusal(const char *head, unsigned status, const char *hint)
+{
+    struct fixture *fixture = fixture_new(4, 4);
+    struct exchange *x = begin_upload(fixture);
+    size_t taken = 0, sent = 0;
+    struct answer answer;
+
+    while (fixture->in_flight == 0) {
+        cr_assert_eq(exchange_body(x, body + sent, 30000, &taken), EXCHANGE_BODY);
+        sent += taken;
+    }
+    fixture_answer(fixture, VSP_STATUS_OK, head, NULL, 0);
+    for (; sent < BODY_BYTES; sent += taken)
+        cr_assert_eq(exchange_body(x, body + sent, BODY_BYTES - sent, &taken), EXCHANGE_BODY);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.status, status);
+    cr_expect_not_null(memmem(answer.body, (size_t)answer.body_bytes, hint, strlen(hint)));
+    exchange_end(x, true);
+    fixture_free(fixture);
+}
+
+Test(upload, a_refusal_that_put_blob_would_not_meet_says_what_to_do)
+{
+    expect_refusal("HTTP/1.1 409 C\r\nContent-Length: 0\r\nx-ms-error-code: InvalidBlobType\r\n", 409, "delete it first");
+    expect_refusal("HTTP/1.1 400 B\r\nContent-Length: 0\r\nx-ms-error-code: InvalidBlobOrBlock\r\n", 400, "uncommitted blocks");
+    expect_refusal("HTTP/1.1 400 B\r\nContent-Length: 0\r\nx-ms-error-code: InvalidBlockId\r\n", 400, "uncommitted blocks");
+    expect_refusal("HTTP/1.1 403 F\r\nContent-Length: 0\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n", 403,
+                   "permission to write");
+}
+
 static void expect_digest_refused(const char *field, const char *code)
 {
     const char *with_digest[] = {fields[0], fields[1], fields[3], field, NULL};
@@ -262,9 +294,9 @@ Test(upload, a_wrong_digest_commits_nothing)
     expect_digest_refused("x-ms-content-crc64: AAAAAAAAAAA=", "Crc64Mismatch");
 }
 
-Test(upload, a_body_over_the_services_limit_is_refused)
+Test(upload, a_body_whose_block_list_fits_no_slot_is_refused)
 {
-    const char *too_large[] = {fields[0], "Content-Length: 5242880001", fields[3], NULL};
+    const char *too_large[] = {fields[0], "Content-Length: 5368709120", fields[3], NULL};
     struct fixture *fixture = fixture_new(4, 4);
     struct exchange *x = fixture_request(fixture, "PUT", TARGET, too_large);
     struct answer answer;
@@ -273,6 +305,40 @@ Test(upload, a_body_over_the_services_limit_is_refused)
     exchange_answer(x, &answer);
     cr_expect_eq(answer.status, 413);
     cr_expect(answer.must_close);
+    exchange_end(x, true);
+    fixture_free(fixture);
+}
+
+Test(upload, a_body_beyond_what_the_service_takes_at_once_goes_in_blocks)
+{
+    const char *huge[] = {fields[0], "Content-Length: 5368709120", fields[3], NULL};
+    struct fixture *fixture = fixture_new(4, 4);
+    struct exchange *x = fixture_request(fixture, "PUT", TARGET, huge);
+
+    fixture->conf->slots_large_bytes = 8u << 20; /* what decides; no byte is sent here */
+    cr_expect_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    exchange_end(x, false);
+    fixture_free(fixture);
+}
+
+Test(upload, a_checksum_that_was_sent_is_answered)
+{
+    /* of the body: CRC-64/NVME, little-endian, base64 */
+    const char *with_crc[] = {fields[0], fields[1], fields[3], fields[4], "x-ms-content-crc64: eiDlekdg8KI=", NULL};
+    struct fixture *fixture = fixture_new(4, 4);
+    struct exchange *x = fixture_request(fixture, "PUT", TARGET, with_crc);
+    size_t sent = 0, stored_bytes = 0;
+    struct answer answer;
+
+    fill_body();
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    cr_assert_eq(send_rest(fixture, x, &sent, &stored_bytes), EXCHANGE_WAIT);
+    while (fixture->in_flight > 0 && targets(fixture_look(fixture), "comp=block&"))
+        store_block(fixture, &stored_bytes);
+    fixture_answer(fixture, VSP_STATUS_OK, CREATED "x-ms-content-crc64: AAAA\r\n", NULL, 0);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect(slice_equal(head_value(answer.head, "x-ms-content-crc64"), SLICE("eiDlekdg8KI=")));
     exchange_end(x, true);
     fixture_free(fixture);
 }
