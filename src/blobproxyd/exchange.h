@@ -7,9 +7,9 @@
 #include "../lib/azure/error.h"
 #include "../lib/azure/operation.h"
 #include "../lib/channel/channel.h"
+#include "caller.h"
 #include "conf.h"
 #include "metrics.h"
-#include "peer.h"
 #include "route.h"
 
 /* Data buffer of a small slot: most answers and many bodies. */
@@ -91,7 +91,7 @@ struct answer {
 struct exchange *exchange_new(struct exchange_env *env, const char *raw_target, size_t len, void *client);
 
 /* Who sent it. Without, it is a stranger on plain TCP. */
-void exchange_set_peer(struct exchange *x, const struct peer *peer);
+void exchange_set_caller(struct exchange *x, const struct caller *caller);
 
 /* The head of the request: method and fields are to be filled in by the caller (they point into memory that lives until
  * exchange_end). */

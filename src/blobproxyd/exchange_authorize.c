@@ -12,9 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
-void exchange_set_peer(struct exchange *x, const struct peer *peer)
+void exchange_set_caller(struct exchange *x, const struct caller *caller)
 {
-    x->peer = *peer;
+    x->caller = *caller;
 }
 
 /* Path style signs the path with the account in it: the raw target up to '?'. */
@@ -109,7 +109,7 @@ static int check_sas(struct exchange *x)
     const char *suffix = x->env->conf->channel_suffix, *local = ".localhost";
     size_t len = strlen(suffix), local_len = strlen(local);
     bool is_host_local = len > local_len && strcmp(suffix + len - local_len, local) == 0;
-    bool is_protected = x->peer.kind != PEER_TCP || (x->peer.is_loopback && x->env->conf->listen_sas_https_over_loopback);
+    bool is_protected = x->caller.kind != CALLER_TCP || (x->caller.is_loopback && x->env->conf->listen_sas_https_over_loopback);
 
     switch (sas_judge_way(x->target.query, is_protected, is_host_local)) {
     case SAS_PROTOCOL:
@@ -141,10 +141,10 @@ static bool is_trusted(const struct exchange *x)
 {
     char *const *item = x->env->conf->listen_unix_trusted_uids.items;
 
-    if (x->peer.kind != PEER_UNIX || !x->peer.has_uid)
+    if (x->caller.kind != CALLER_UNIX || !x->caller.has_uid)
         return false;
     for (; *item; item++)
-        if (strtoul(*item, NULL, 10) == x->peer.uid)
+        if (strtoul(*item, NULL, 10) == x->caller.uid)
             return true;
     return false;
 }

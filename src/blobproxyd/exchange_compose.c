@@ -14,7 +14,7 @@
 /* Room for the body of an error, also where the operation itself answers none. */
 #define ERROR_BODY_BYTES 8192u
 
-/* Of requests of trusted peers that name none: a signature needs one, and the service's own default is too old for it. */
+/* Of requests of trusted callers that name none: a signature needs one, and the service's own default is too old for it. */
 #define VERSION_WHEN_NONE "2021-12-02"
 
 static bool is_one_of(struct slice name, const char *const *names)
@@ -201,7 +201,7 @@ static int add_shape_fields(struct exchange *x, const struct exchange_shape *sha
     return r;
 }
 
-/* A trusted peer may leave out what a signature needs; a client that signed has sent both. */
+/* A trusted caller may leave out what a signature needs; a client that signed has sent both. */
 static int add_signed_fields(struct composed_text *text, struct head *composed)
 {
     int r = 0;

@@ -26,7 +26,7 @@ enum exchange_state {
 enum exchange_rights {
     RIGHTS_PASS,   /* SAS, Bearer or anonymous: passes; a range may be added */
     RIGHTS_SEALED, /* SharedKey that only the host can verify: nothing may be changed */
-    RIGHTS_SIGN,   /* SharedKey, verified here, or nothing at all from a trusted peer: signed with the account's key */
+    RIGHTS_SIGN,   /* SharedKey, verified here, or nothing at all from a trusted caller: signed with the account's key */
 };
 
 #define OWN_URLS_MAX 2 /* x-ms-copy-source, x-ms-previous-snapshot-url */
@@ -52,7 +52,7 @@ struct exchange {
     enum operation operation;
     enum exchange_rights rights;
     const struct account *account; /* of RIGHTS_SIGN and of keys that could sign */
-    struct peer peer;
+    struct caller caller;
     char *own_urls[OWN_URLS_MAX]; /* owned: fields of the request that named this proxy, rewritten */
     bool is_body_rewritten;
     char length_text[24]; /* Content-Length of a rewritten body */

@@ -36,7 +36,7 @@ struct client {
     struct front *front;
     struct MHD_Connection *connection;
     int fd;
-    struct peer peer;
+    struct caller caller;
     enum client_phase phase;
     uint64_t deadline_us; /* of the phase */
     /* BODY and SENDING: who moves nothing for limits.body_grace, or less than limits.body_rate on the average, is cut. */
@@ -143,7 +143,7 @@ static void *front_target_seen(void *cls, const char *uri, struct MHD_Connection
         client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
     client->exchange = exchange_new(front->env, uri, strlen(uri), client);
     if (client->exchange) {
-        exchange_set_peer(client->exchange, &client->peer);
+        exchange_set_caller(client->exchange, &client->caller);
         front->exchange_count++;
     }
     return client;
@@ -370,7 +370,7 @@ static void client_opened(struct front *front, struct MHD_Connection *connection
     client->front = front;
     client->connection = connection;
     client->fd = info->connect_fd;
-    client->peer = peer_of(client->fd);
+    client->caller = caller_of(client->fd);
     client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
     TAILQ_INSERT_TAIL(&front->clients, client, link);
     front->client_count++;

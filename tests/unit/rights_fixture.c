@@ -59,7 +59,7 @@ struct exchange *rights_request(struct fixture *fixture, struct client_request *
     request->fields[count] = NULL;
     struct exchange *x = fixture_request(fixture, method, target, request->fields);
 
-    exchange_set_peer(x, &(struct peer){.kind = PEER_TCP, .is_loopback = true});
+    exchange_set_caller(x, &(struct caller){.kind = CALLER_TCP, .is_loopback = true});
     return x;
 }
 

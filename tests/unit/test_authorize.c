@@ -10,17 +10,17 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct peer loopback = {.kind = PEER_TCP, .is_loopback = true};
-static const struct peer stranger = {.kind = PEER_TCP};
-static const struct peer over_tls = {.kind = PEER_TLS};
-static const struct peer neighbour = {.kind = PEER_UNIX, .has_uid = true, .uid = 1234};
-static const struct peer other_user = {.kind = PEER_UNIX, .has_uid = true, .uid = 1235};
+static const struct caller loopback = {.kind = CALLER_TCP, .is_loopback = true};
+static const struct caller stranger = {.kind = CALLER_TCP};
+static const struct caller over_tls = {.kind = CALLER_TLS};
+static const struct caller neighbour = {.kind = CALLER_UNIX, .has_uid = true, .uid = 1234};
+static const struct caller other_user = {.kind = CALLER_UNIX, .has_uid = true, .uid = 1235};
 
 /* ---- who passes ---- */
 
 struct pass_case {
     const char *method, *target, *field;
-    const struct peer *peer;
+    const struct caller *caller;
 };
 
 Test(authorize, token_sas_and_nothing_pass_as_they_are)
@@ -45,7 +45,7 @@ Test(authorize, token_sas_and_nothing_pass_as_they_are)
         size_t name = strcspn(row->field, ":");
         char field[64];
 
-        exchange_set_peer(x, row->peer);
+        exchange_set_caller(x, row->caller);
         cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT, "case %zu", i);
         snprintf(field, sizeof(field), "%.*s", (int)name, row->field);
         cr_expect(slice_equal(head_value(fixture_look(fixture), field), slice_of(row->field + name + 2)), "case %zu", i);
@@ -59,7 +59,7 @@ Test(authorize, refusals_have_the_documented_codes)
 {
     static const struct {
         const char *conf, *target, *host, *field;
-        const struct peer *peer;
+        const struct caller *caller;
         unsigned status;
         const char *code;
     } cases[] = {
@@ -95,7 +95,7 @@ Test(authorize, refusals_have_the_documented_codes)
         snprintf(host, sizeof(host), "Host: %s", cases[i].host);
         struct exchange *x = fixture_request(fixture, "GET", cases[i].target, (const char *const[]){host, cases[i].field, NULL});
 
-        exchange_set_peer(x, cases[i].peer);
+        exchange_set_caller(x, cases[i].caller);
         cr_assert_eq(exchange_begin(x, false), EXCHANGE_ANSWER, "case %zu", i);
         rights_expect_refused(fixture, x, cases[i].status, cases[i].code);
         rights_finish(fixture, x);
@@ -199,9 +199,10 @@ Test(authorize, the_secondary_is_reached_by_either_signature)
     rights_finish(fixture, x);
 }
 
-/* ---- trusted peers ---- */
+/* ---- trusted callers ---- */
 
-static struct exchange *peer_request(struct fixture *fixture, const struct peer *peer, const char *target, const char *field)
+static struct exchange *caller_request(struct fixture *fixture, const struct caller *caller, const char *target,
+                                       const char *field)
 {
     static const char *fields[4];
 
@@ -211,7 +212,7 @@ static struct exchange *peer_request(struct fixture *fixture, const struct peer 
     struct exchange *x = fixture_request(fixture, "GET", target, fields);
 
     rights_set(fixture, "[listen]\nunix_trusted_uids = 7 1234\n");
-    exchange_set_peer(x, peer);
+    exchange_set_caller(x, caller);
     cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
     (void)fixture_look(fixture);
     return x;
@@ -220,7 +221,7 @@ static struct exchange *peer_request(struct fixture *fixture, const struct peer 
 Test(authorize, a_trusted_user_is_signed_for)
 {
     struct fixture *fixture = fixture_new(4, 2);
-    struct exchange *x = peer_request(fixture, &neighbour, "/" ACCOUNT "/c?restype=container&comp=list", "x-a: b");
+    struct exchange *x = caller_request(fixture, &neighbour, "/" ACCOUNT "/c?restype=container&comp=list", "x-a: b");
 
     cr_expect_not_null(head_find(&fixture->seen, "x-ms-date"));
     cr_expect_not_null(head_find(&fixture->seen, "x-ms-version"));
@@ -231,7 +232,7 @@ Test(authorize, a_trusted_user_is_signed_for)
 Test(authorize, a_trusted_users_own_version_stays)
 {
     struct fixture *fixture = fixture_new(4, 2);
-    struct exchange *x = peer_request(fixture, &neighbour, "/" ACCOUNT "/c/b", "x-ms-version: 2026-10-06");
+    struct exchange *x = caller_request(fixture, &neighbour, "/" ACCOUNT "/c/b", "x-ms-version: 2026-10-06");
 
     cr_expect(slice_equal(head_value(&fixture->seen, "x-ms-version"), SLICE("2026-10-06")));
     rights_expect_signed(fixture);
@@ -241,7 +242,7 @@ Test(authorize, a_trusted_users_own_version_stays)
 Test(authorize, nobody_else_is_signed_for)
 {
     static const struct {
-        const struct peer *peer;
+        const struct caller *caller;
         const char *target, *field;
     } cases[] = {
         {&other_user, "/" ACCOUNT "/c/b", "x-a: b"},
@@ -254,7 +255,7 @@ Test(authorize, nobody_else_is_signed_for)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct fixture *fixture = fixture_new(4, 2);
-        struct exchange *x = peer_request(fixture, cases[i].peer, cases[i].target, cases[i].field);
+        struct exchange *x = caller_request(fixture, cases[i].caller, cases[i].target, cases[i].field);
 
         cr_expect_null(head_find(&fixture->seen, "Authorization"), "case %zu", i);
         cr_expect_eq(fixture->seen.field_count, 2, "case %zu", i);
@@ -265,7 +266,7 @@ Test(authorize, nobody_else_is_signed_for)
 Test(authorize, a_token_of_a_trusted_user_stays_alone)
 {
     struct fixture *fixture = fixture_new(4, 2);
-    struct exchange *x = peer_request(fixture, &neighbour, "/" ACCOUNT "/c/b", "Authorization: Bearer abc");
+    struct exchange *x = caller_request(fixture, &neighbour, "/" ACCOUNT "/c/b", "Authorization: Bearer abc");
 
     cr_expect(slice_equal(head_value(&fixture->seen, "Authorization"), SLICE("Bearer abc")));
     rights_finish(fixture, x);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads from the kernel who has connected. */
-#include "peer.h"
+#include "caller.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -18,30 +18,30 @@ static bool is_loopback(const struct sockaddr_storage *address)
     return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) || (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) && v6->sin6_addr.s6_addr[12] == 127);
 }
 
-static struct peer unix_peer(int socket)
+static struct caller unix_caller(int socket)
 {
-    struct peer peer = {.kind = PEER_UNIX};
+    struct caller caller = {.kind = CALLER_UNIX};
     struct ucred credentials;
     socklen_t len = sizeof(credentials);
 
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &len) == 0 && len == sizeof(credentials)) {
-        peer.has_uid = true;
-        peer.uid = credentials.uid;
+        caller.has_uid = true;
+        caller.uid = credentials.uid;
     }
-    return peer;
+    return caller;
 }
 
 /* Both ends are looked at: a client that reaches the loopback from elsewhere, or leaves from it, is none of the loopback. */
-struct peer peer_of(int socket)
+struct caller caller_of(int socket)
 {
     struct sockaddr_storage here = {0}, there = {0};
     socklen_t here_len = sizeof(here), there_len = sizeof(there);
 
     if (getsockname(socket, (struct sockaddr *)&here, &here_len) < 0)
-        return (struct peer){.kind = PEER_TCP};
+        return (struct caller){.kind = CALLER_TCP};
     if (here.ss_family == AF_UNIX)
-        return unix_peer(socket);
-    return (struct peer){.kind = PEER_TCP,
-                         .is_loopback = is_loopback(&here) && getpeername(socket, (struct sockaddr *)&there, &there_len) == 0 &&
-                                        is_loopback(&there)};
+        return unix_caller(socket);
+    return (struct caller){.kind = CALLER_TCP,
+                           .is_loopback = is_loopback(&here) && getpeername(socket, (struct sockaddr *)&there, &there_len) == 0 &&
+                                          is_loopback(&there)};
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of peer: what the kernel says of both ends of a connection. */
-#include "../../src/blobproxyd/peer.h"
+/* Tests of caller: what the kernel says of both ends of a connection. */
+#include "../../src/blobproxyd/caller.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -29,7 +29,7 @@ static int connect_loopback(int family, int *ret_client, int *ret_accepted)
     return 0;
 }
 
-Test(peer, tcp_over_the_loopback_is_known)
+Test(caller, tcp_over_the_loopback_is_known)
 {
     static const int families[] = {AF_INET, AF_INET6};
 
@@ -38,40 +38,40 @@ Test(peer, tcp_over_the_loopback_is_known)
 
         if (connect_loopback(families[i], &client, &accepted) < 0)
             continue;
-        struct peer peer = peer_of(accepted);
+        struct caller caller = caller_of(accepted);
 
-        cr_expect_eq(peer.kind, PEER_TCP);
-        cr_expect(peer.is_loopback);
-        cr_expect_not(peer.has_uid);
+        cr_expect_eq(caller.kind, CALLER_TCP);
+        cr_expect(caller.is_loopback);
+        cr_expect_not(caller.has_uid);
         close(client);
         close(accepted);
     }
 }
 
-Test(peer, unix_socket_tells_the_user)
+Test(caller, unix_socket_tells_the_user)
 {
     int ends[2];
 
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-    struct peer peer = peer_of(ends[0]);
+    struct caller caller = caller_of(ends[0]);
 
-    cr_expect_eq(peer.kind, PEER_UNIX);
-    cr_expect(peer.has_uid);
-    cr_expect_eq(peer.uid, geteuid());
+    cr_expect_eq(caller.kind, CALLER_UNIX);
+    cr_expect(caller.has_uid);
+    cr_expect_eq(caller.uid, geteuid());
     close(ends[0]);
     close(ends[1]);
 }
 
-Test(peer, what_is_not_connected_has_no_rights)
+Test(caller, what_is_not_connected_has_no_rights)
 {
     int unconnected = socket(AF_INET, SOCK_STREAM, 0);
-    struct peer peer = peer_of(unconnected);
+    struct caller caller = caller_of(unconnected);
 
-    cr_expect_eq(peer.kind, PEER_TCP);
-    cr_expect_not(peer.is_loopback);
+    cr_expect_eq(caller.kind, CALLER_TCP);
+    cr_expect_not(caller.is_loopback);
     close(unconnected);
-    peer = peer_of(-1);
-    cr_expect_eq(peer.kind, PEER_TCP);
-    cr_expect_not(peer.is_loopback);
-    cr_expect_not(peer.has_uid);
+    caller = caller_of(-1);
+    cr_expect_eq(caller.kind, CALLER_TCP);
+    cr_expect_not(caller.is_loopback);
+    cr_expect_not(caller.has_uid);
 }
