@@ -5,7 +5,7 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicrohttpd-dev libevent-dev libsystemd-dev
-    libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libcurl4-gnutls-dev)
+    libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libgnutls28-dev libcurl4-gnutls-dev)
 test_packages=(clang libclang-rt-14-dev curl openssl rclone mandoc shellcheck)
 
 say() { printf '==> %s\n' "$*"; }

@@ -2,20 +2,27 @@
 /* The configuration's life: defaults, the file, the options on top, every problem in one list. */
 #include "conf_private.h"
 #include "ini.h"
+#include "tls.h"
 #include "version.h"
 
+#include "../lib/clock.h"
+#include "../lib/file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define FILE_MAX_BYTES (1u << 20)     /* a configuration has a few KiB */
 #define PROBLEMS_MAX_BYTES (1u << 20) /* what a file of that size can cause is cut, not refused */
 
 const struct conf_row conf_rows[CONF_KEY_COUNT] = {
+/* Not by a macro of their own inside: the compiler's "unix" would be replaced on the way. */
 #define CONF_KEY(section, key, member, kind, fallback, min, max, why)                                                            \
-    {#section, #key, CONF_##kind, fallback, min, max, offsetof(struct conf, member), sizeof(((struct conf *)NULL)->member), why},
+    {#section, #key, CONF_##kind, fallback, min, max, offsetof(struct conf, member), sizeof(((struct conf *)NULL)->member),      \
+     false,    why},
+#define CONF_KEY_AT_START(section, key, member, kind, fallback, min, max, why)                                                   \
+    {#section, #key, CONF_##kind, fallback, min, max, offsetof(struct conf, member), sizeof(((struct conf *)NULL)->member),      \
+     true,     why},
 #include "conf.def"
 #undef CONF_KEY
 };
@@ -65,6 +72,7 @@ struct conf *conf_new(void)
 
     if (!conf)
         return NULL;
+    atomic_init(&conf->count, 1);
     conf->origins = calloc(CONF_KEY_COUNT, sizeof(*conf->origins));
     if (!conf->origins)
         return conf_free(conf);
@@ -77,13 +85,24 @@ struct conf *conf_new(void)
     return conf;
 }
 
-struct conf *conf_free(struct conf *conf)
+struct conf *conf_ref(const struct conf *conf)
 {
-    if (!conf)
+    struct conf *counted = (struct conf *)(uintptr_t)conf;
+
+    atomic_fetch_add_explicit(&counted->count, 1, memory_order_relaxed);
+    return counted;
+}
+
+struct conf *conf_free(const struct conf *counted)
+{
+    struct conf *conf = (struct conf *)(uintptr_t)counted;
+
+    if (!conf || atomic_fetch_sub_explicit(&conf->count, 1, memory_order_acq_rel) > 1)
         return NULL;
     for (size_t key = 0; key < CONF_KEY_COUNT; key++)
         conf_value_free(conf, &conf_rows[key]);
     accounts_free(conf->accounts);
+    tls_identity_unref(conf->tls);
     free(conf->emulated_directory);
     free(conf->host_program);
     free(conf->origins);
@@ -132,7 +151,7 @@ static const char *parse_section(const struct ini_item *item, const struct conf_
                      nearest);
     else
         conf_problem(problems, origin, NULL,
-                     "[%.*s]: unknown section, write [listen], [channel], [upstream], [slots], [limits], [accounts] or [log]",
+                     "[%.*s]: unknown section, write [listen], [tls], [channel], [upstream], [slots], [limits], [accounts] or [log]",
                      (int)item->name.len, item->name.bytes);
     return NULL;
 }
@@ -197,35 +216,13 @@ unsigned conf_parse_text(struct conf *conf, const char *name, const char *text, 
     return problems.count;
 }
 
-static int file_read(const char *path, struct buf *text)
-{
-    struct stat status;
-    CLEANUP(cleanup_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return -errno;
-    if (!S_ISREG(status.st_mode))
-        return S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL;
-    for (;;) {
-        int result = buf_reserve(text, 4096);
-        if (result < 0)
-            return result == -ENOBUFS ? -EFBIG : result;
-        ssize_t got = read(fd, text->bytes + text->len, 4096);
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            return 0;
-        text->len += (size_t)got;
-    }
-}
-
 /* What stands in messages for the file; NULL: there is none, which is fine unless it was asked for. */
 static const char *conf_read_file(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
 {
     const char *path = options->file ? options->file : CONF_DEFAULT_PATH;
     CLEANUP(buf_free) struct buf text;
     buf_init(&text, FILE_MAX_BYTES);
-    int result = file_read(path, &text);
+    int result = file_read(path, &text, NULL);
 
     if (result == -ENOENT && !options->file)
         return NULL;
@@ -246,8 +243,7 @@ static void conf_apply_options(struct conf *conf, const struct conf_options *opt
     }
 }
 
-/* Everything between the options and a configuration that may run; returns the file's path or NULL. */
-static const char *conf_build(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
+const char *conf_build(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
 {
     const char *path = conf_read_file(conf, options, problems);
 
@@ -255,6 +251,7 @@ static const char *conf_build(struct conf *conf, const struct conf_options *opti
     conf_resolve(conf, options, problems);
     conf_check(conf, problems);
     conf_load_accounts(conf, problems);
+    conf_load_tls(conf, problems);
     return path;
 }
 
@@ -269,10 +266,15 @@ static void conf_print_problems(const struct conf_problems *problems, FILE *err_
     }
 }
 
-static enum conf_action conf_decide(const struct conf_options *options, const char *path, FILE *out)
+static enum conf_action conf_decide(const struct conf *conf, const struct conf_options *options, const char *path, FILE *out,
+                                    FILE *err_out)
 {
+    struct err warning;
+
     if (!options->is_check)
         return CONF_RUN;
+    if (conf_tls_warning(conf, clock_wall_us(), &warning))
+        fprintf(err_out, "blobproxyd: warning: %s\n", warning.text);
     if (path)
         fprintf(out, "configuration ok: %s\n", path);
     else
@@ -303,9 +305,11 @@ enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, stru
         fprintf(err_out, "blobproxyd: no memory\n");
         return CONF_EXIT_USAGE;
     }
+    conf->argc = argc;
+    conf->argv = argv;
     path = conf_build(conf, &options, &problems);
     if (problems.count == 0)
-        action = conf_decide(&options, path, out);
+        action = conf_decide(conf, &options, path, out, err_out);
     conf_print_problems(&problems, err_out);
     if (action == CONF_RUN)
         *ret_conf = TAKE_PTR(conf);

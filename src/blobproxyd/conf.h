@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration: an INI file, one table of keys (conf.def), options on top. Immutable once loaded. */
+/* The configuration: an INI file, one table of keys (conf.def), options on top. Immutable once loaded, and counted: who needs it
+ * for longer than a call takes a count of its own. */
 #ifndef BLOBPROXYD_CONF_H
 #define BLOBPROXYD_CONF_H
 
@@ -8,11 +9,14 @@
 #include "../lib/log.h"
 #include "../lib/sign/accounts.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #define CONF_LIST_MAX 16 /* entries in a list value */
+
+struct tls_identity;
 
 struct conf_list {
     char *items[CONF_LIST_MAX + 1]; /* NULL-terminated, owned */
@@ -26,6 +30,7 @@ enum conf_fallback { FALLBACK_OFF, FALLBACK_HTTPS };
 /* One member per row of conf.def, in its order. Durations in milliseconds, sizes in bytes. */
 struct conf {
     struct conf_list listen_tcp; /* "127.0.0.1:10000 [::1]:10000"; only loopback unless listen.allow_remote */
+    struct conf_list listen_tls; /* "": none; with --emulated and a certificate 127.0.0.1:10100 [::1]:10100 */
     bool listen_allow_remote;
     char *listen_unix;                         /* path, or "" for none; default: /run/blobproxyd.sock as root, else
                                                 * $RUNTIME_DIRECTORY/blobproxyd.sock, $XDG_RUNTIME_DIR/blobproxyd.sock, else none */
@@ -35,6 +40,9 @@ struct conf {
     struct conf_list listen_account_suffixes;  /* "blob.localhost": <account>.<suffix> is host style */
     bool listen_sas_https_over_loopback;       /* yes: spr=https of a SAS is met by loopback TCP */
     struct conf_list listen_unix_trusted_uids; /* decimal; their requests without authorization are signed */
+
+    char *tls_certificate; /* PEM file, or ""; default: the systemd credential "tls.crt" */
+    char *tls_key;         /* likewise, "tls.key" */
 
     char *channel_type;          /* "emulated" */
     char *channel_socket;        /* blobhostd's bus socket: /run/blobhostd/bus.sock */
@@ -77,7 +85,11 @@ struct conf {
     char *emulated_directory;    /* --emulated: data of the blobhostd it starts; NULL: do not start one */
     char *host_program;          /* blobhostd beside this program, else from PATH */
     struct accounts *accounts;   /* loaded from accounts_file, the systemd credential "accounts", the development account */
+    struct tls_identity *tls;    /* loaded from tls.certificate and tls.key; NULL: none */
     struct conf_origin *origins; /* where each key was set, for messages; owned */
+    int argc;                    /* the command line, to be read again by a reload; borrowed */
+    char **argv;
+    atomic_uint count;
 };
 
 enum conf_action { CONF_RUN, CONF_EXIT_OK, CONF_EXIT_USAGE /* 2 */ };
@@ -88,7 +100,16 @@ enum conf_action { CONF_RUN, CONF_EXIT_OK, CONF_EXIT_USAGE /* 2 */ };
  * write" on err_out, all of them, not only the first. On CONF_RUN *ret_conf is set. */
 enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, struct conf **ret_conf);
 
-struct conf *conf_free(struct conf *conf); /* wipes secrets; returns NULL */
+struct conf *conf_ref(const struct conf *conf);  /* one count more; any thread */
+struct conf *conf_free(const struct conf *conf); /* one count less; the last wipes secrets and frees. Returns NULL */
+
+/* Reads everything anew as conf_load() did for running, with which it shares nothing. Keys that take effect only at a start keep
+ * their running values; those that differ are named in ret_kept, "listen.tcp slots.small". 0, -EINVAL or -ENOMEM: then err says
+ * in one line why, and running is what stays. */
+int conf_reload(const struct conf *running, struct conf **ret_conf, struct buf *ret_kept, struct err *err) MUST_CHECK;
+
+/* Is there something to say about the certificate that is no mistake? It has expired, is about to, or is not valid yet. */
+bool conf_tls_warning(const struct conf *conf, int64_t now_us, struct err *ret_warning);
 
 /* Shards to run: limits.shards, or the CPUs that this process may use as far as each shard gets a slot of both classes. */
 unsigned conf_shards(const struct conf *conf);

@@ -21,12 +21,12 @@
 
 _Static_assert(BUFFER_PAGES + LARGE_MAX_BYTES / PAGE_BYTES <= LIMIT_TRANSFER_PAGES, "the largest slot fits one transfer");
 
-static bool is_usable(const struct conf *conf, enum conf_key key)
+bool conf_is_usable(const struct conf *conf, enum conf_key key)
 {
     return !conf->origins[key].is_bad;
 }
 
-static bool is_set(const struct conf *conf, enum conf_key key)
+bool conf_is_set(const struct conf *conf, enum conf_key key)
 {
     return conf->origins[key].name != NULL;
 }
@@ -38,13 +38,13 @@ static void resolve_text(struct conf *conf, enum conf_key key, const char *text,
     conf_set(conf, key, (struct slice){text, strlen(text)}, origin, problems);
 }
 
-static const char *environment(const char *name)
+const char *conf_environment(const char *name)
 {
     const char *value = getenv(name);
     return value && *value ? value : NULL;
 }
 
-static void join_path(char **ret_path, const char *directory, const char *rest)
+void conf_join_path(char **ret_path, const char *directory, const char *rest)
 {
     if (asprintf(ret_path, "%s%s", directory, rest) < 0)
         *ret_path = NULL;
@@ -58,19 +58,19 @@ static char *first_directory(const char *list)
 
 static char *default_emulated_directory(void)
 {
-    const char *state = environment("STATE_DIRECTORY");
-    const char *xdg = environment("XDG_STATE_HOME");
-    const char *home = environment("HOME");
+    const char *state = conf_environment("STATE_DIRECTORY");
+    const char *xdg = conf_environment("XDG_STATE_HOME");
+    const char *home = conf_environment("HOME");
     char *path = NULL;
 
     if (state)
         return first_directory(state);
     if (xdg)
-        join_path(&path, xdg, "/blobproxyd");
+        conf_join_path(&path, xdg, "/blobproxyd");
     else if (geteuid() == 0)
         path = strdup("/var/lib/blobproxyd");
     else if (home)
-        join_path(&path, home, "/.local/state/blobproxyd");
+        conf_join_path(&path, home, "/.local/state/blobproxyd");
     return path;
 }
 
@@ -98,16 +98,16 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
         conf_problem(problems, &origin, NULL, "no place for its data, write --emulated=DIR");
         return;
     }
-    join_path(&bus, conf->emulated_directory, "/bus.sock");
-    join_path(&socket, conf->emulated_directory, "/blobproxyd.sock");
+    conf_join_path(&bus, conf->emulated_directory, "/bus.sock");
+    conf_join_path(&socket, conf->emulated_directory, "/blobproxyd.sock");
     if (!bus || !socket) {
         conf_problem(problems, &origin, NULL, "no memory");
         return;
     }
     resolve_text(conf, CONF_channel_socket, bus, &origin, problems);
-    if (!is_set(conf, CONF_listen_unix))
+    if (!conf_is_set(conf, CONF_listen_unix))
         resolve_text(conf, CONF_listen_unix, socket, &origin, problems);
-    if (!is_set(conf, CONF_accounts_development))
+    if (!conf_is_set(conf, CONF_accounts_development))
         conf->accounts_development = true;
     if (!conf->accounts_development && conf->accounts_file[0] == '\0')
         conf_problem(problems, &origin, NULL, "no account is left to serve, set accounts.file or accounts.development = yes");
@@ -115,16 +115,16 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
 
 static void resolve_listen_unix(struct conf *conf, struct conf_problems *problems)
 {
-    const char *runtime = environment("RUNTIME_DIRECTORY");
-    const char *xdg = environment("XDG_RUNTIME_DIR");
+    const char *runtime = conf_environment("RUNTIME_DIRECTORY");
+    const char *xdg = conf_environment("XDG_RUNTIME_DIR");
     CLEANUP(cleanup_free) char *directory = NULL;
     CLEANUP(cleanup_free) char *path = NULL;
 
-    if (is_set(conf, CONF_listen_unix) || geteuid() == 0)
+    if (conf_is_set(conf, CONF_listen_unix) || geteuid() == 0)
         return;
     if (runtime || xdg) {
         directory = first_directory(runtime ? runtime : xdg);
-        join_path(&path, directory ? directory : "", "/blobproxyd.sock");
+        conf_join_path(&path, directory ? directory : "", "/blobproxyd.sock");
     }
     resolve_text(conf, CONF_listen_unix, path ? path : "", &(struct conf_origin){0}, problems);
 }
@@ -149,7 +149,7 @@ static char *program_beside(const char *name)
 
 static char *program_in_path(const char *name)
 {
-    const char *list = environment("PATH");
+    const char *list = conf_environment("PATH");
 
     while (list && *list) {
         int len = (int)strcspn(list, ":");
@@ -179,6 +179,7 @@ void conf_resolve(struct conf *conf, const struct conf_options *options, struct 
     if (options->emulated_directory)
         resolve_emulated(conf, options, problems);
     resolve_listen_unix(conf, problems);
+    conf_resolve_tls(conf, problems);
     resolve_host_program(conf, problems);
 }
 
@@ -190,20 +191,27 @@ static bool is_loopback_text(const char *text)
     return address_parse(text, &address, &problem) == 0 && address_is_loopback(&address);
 }
 
-static void check_addresses(const struct conf *conf, struct conf_problems *problems)
+static void check_list(const struct conf *conf, enum conf_key key, const struct conf_list *list, struct conf_problems *problems)
 {
-    const struct conf_origin *tcp = &conf->origins[CONF_listen_tcp];
     const struct conf_origin *metrics = &conf->origins[CONF_listen_metrics];
 
-    for (char *const *item = conf->listen_tcp.items; *item; item++) {
-        if (!conf->listen_allow_remote && is_usable(conf, CONF_listen_allow_remote) && !is_loopback_text(*item))
-            conf_problem(problems, tcp, &conf_rows[CONF_listen_tcp],
+    for (char *const *item = list->items; *item; item++) {
+        if (!conf->listen_allow_remote && conf_is_usable(conf, CONF_listen_allow_remote) && !is_loopback_text(*item))
+            conf_problem(problems, &conf->origins[key], &conf_rows[key],
                          "%s is not loopback, write 127.0.0.1 or [::1], or listen.allow_remote = yes", *item);
         if (strcmp(*item, conf->listen_metrics) == 0 && !strstr(*item, "]:0") && !strstr(*item, ".1:0"))
-            conf_problem(problems, metrics, &conf_rows[CONF_listen_metrics], "%s is also in listen.tcp, write another port",
-                         *item);
+            conf_problem(problems, metrics, &conf_rows[CONF_listen_metrics], "%s is also in listen.%s, write another port", *item,
+                         conf_rows[key].key);
     }
-    if (*conf->listen_metrics && is_usable(conf, CONF_listen_metrics) && !is_loopback_text(conf->listen_metrics))
+}
+
+static void check_addresses(const struct conf *conf, struct conf_problems *problems)
+{
+    const struct conf_origin *metrics = &conf->origins[CONF_listen_metrics];
+
+    check_list(conf, CONF_listen_tcp, &conf->listen_tcp, problems);
+    check_list(conf, CONF_listen_tls, &conf->listen_tls, problems);
+    if (*conf->listen_metrics && conf_is_usable(conf, CONF_listen_metrics) && !is_loopback_text(conf->listen_metrics))
         conf_problem(problems, metrics, &conf_rows[CONF_listen_metrics],
                      "%s is not loopback and metrics never leave the machine, write 127.0.0.1:PORT or [::1]:PORT",
                      conf->listen_metrics);
@@ -213,11 +221,11 @@ static void check_sockets(const struct conf *conf, struct conf_problems *problem
 {
     const struct conf_origin *origin = &conf->origins[CONF_listen_unix];
 
-    if (!conf->listen_tcp.items[0] && !*conf->listen_unix && is_usable(conf, CONF_listen_tcp) &&
-        is_usable(conf, CONF_listen_unix))
+    if (!conf->listen_tcp.items[0] && !conf->listen_tls.items[0] && !*conf->listen_unix &&
+        conf_is_usable(conf, CONF_listen_tcp) && conf_is_usable(conf, CONF_listen_unix))
         conf_problem(problems, &conf->origins[CONF_listen_tcp], &conf_rows[CONF_listen_tcp],
                      "nothing to listen on, write an address here or a path in listen.unix");
-    if (strcmp(conf->listen_unix, conf->channel_socket) == 0 && is_usable(conf, CONF_channel_socket))
+    if (strcmp(conf->listen_unix, conf->channel_socket) == 0 && conf_is_usable(conf, CONF_channel_socket))
         conf_problem(problems, origin, &conf_rows[CONF_listen_unix], "%s is also channel.socket, write another path",
                      conf->listen_unix);
 }
@@ -236,7 +244,7 @@ static void check_ring(const struct conf *conf, struct conf_problems *problems)
     uint64_t packet_bytes = largest_packet_bytes(conf->slots_large_bytes);
     uint32_t enough = 2 * PAGE_BYTES;
 
-    if (!is_usable(conf, CONF_channel_ring_bytes))
+    if (!conf_is_usable(conf, CONF_channel_ring_bytes))
         return;
     if ((ring_bytes & (ring_bytes - 1)) != 0) {
         conf_problem(problems, origin, row, "%u is not a power of two, write 128K, 256K or 512K", ring_bytes);
@@ -244,7 +252,7 @@ static void check_ring(const struct conf *conf, struct conf_problems *problems)
     }
     while (enough - RING_HEADER_BYTES <= packet_bytes)
         enough *= 2;
-    if (is_usable(conf, CONF_slots_large_bytes) && ring_bytes < enough)
+    if (conf_is_usable(conf, CONF_slots_large_bytes) && ring_bytes < enough)
         conf_problem(problems, origin, row, "too small for one transfer of slots.large_bytes, write at least %uK", enough / 1024);
 }
 
@@ -253,11 +261,11 @@ static void check_slots(const struct conf *conf, struct conf_problems *problems)
     static const enum conf_key keys[] = {CONF_slots_small, CONF_slots_large};
     const uint32_t counts[] = {conf->slots_small, conf->slots_large};
 
-    if (is_usable(conf, CONF_slots_large_bytes) && conf->slots_large_bytes % PAGE_BYTES != 0)
+    if (conf_is_usable(conf, CONF_slots_large_bytes) && conf->slots_large_bytes % PAGE_BYTES != 0)
         conf_problem(problems, &conf->origins[CONF_slots_large_bytes], &conf_rows[CONF_slots_large_bytes],
                      "%u is not a multiple of 4096, write it in K or M, such as 8M", conf->slots_large_bytes);
     for (size_t i = 0; i < 2; i++) {
-        if (is_usable(conf, CONF_limits_shards) && is_usable(conf, keys[i]) && counts[i] < conf->limits_shards)
+        if (conf_is_usable(conf, CONF_limits_shards) && conf_is_usable(conf, keys[i]) && counts[i] < conf->limits_shards)
             conf_problem(problems, &conf->origins[keys[i]], &conf_rows[keys[i]],
                          "fewer than limits.shards, write at least %u, or fewer shards", conf->limits_shards);
     }
@@ -267,6 +275,7 @@ void conf_check(const struct conf *conf, struct conf_problems *problems)
 {
     check_addresses(conf, problems);
     check_sockets(conf, problems);
+    conf_check_tls(conf, problems);
     check_ring(conf, problems);
     check_slots(conf, problems);
 }
@@ -292,13 +301,13 @@ unsigned conf_shards(const struct conf *conf)
 
 static void load_credential(struct conf *conf, struct conf_problems *problems)
 {
-    const char *directory = environment("CREDENTIALS_DIRECTORY");
+    const char *directory = conf_environment("CREDENTIALS_DIRECTORY");
     CLEANUP(cleanup_free) char *path = NULL;
     struct err err = {0};
 
     if (!directory)
         return;
-    join_path(&path, directory, "/accounts");
+    conf_join_path(&path, directory, "/accounts");
     if (path && access(path, F_OK) == 0 && accounts_load(conf->accounts, path, &err) < 0)
         conf_problem(problems, &(struct conf_origin){.name = "credential accounts"}, NULL, "%s", err.text);
 }
@@ -312,7 +321,7 @@ void conf_load_accounts(struct conf *conf, struct conf_problems *problems)
         conf_problem(problems, NULL, NULL, "no memory");
         return;
     }
-    if (*conf->accounts_file && is_usable(conf, CONF_accounts_file) &&
+    if (*conf->accounts_file && conf_is_usable(conf, CONF_accounts_file) &&
         accounts_load(conf->accounts, conf->accounts_file, &err) < 0)
         conf_problem(problems, &conf->origins[CONF_accounts_file], &conf_rows[CONF_accounts_file], "%s", err.text);
     load_credential(conf, problems);

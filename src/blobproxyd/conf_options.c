@@ -21,6 +21,7 @@ static const struct option_row option_rows[] = {
     {"--check-config", NULL, no_argument, OPTION_CHECK, 0, "check the configuration and the key files, then exit"},
     {"--emulated", "[=DIR]", optional_argument, OPTION_EMULATED, 0, "start a blobhostd of its own that keeps its data in DIR"},
     {"--listen", "ADDR:PORT", required_argument, OPTION_SET, CONF_listen_tcp, "instead of listen.tcp; may be repeated"},
+    {"--listen-tls", "ADDR:PORT", required_argument, OPTION_SET, CONF_listen_tls, "instead of listen.tls; may be repeated"},
     {"--listen-unix", "PATH", required_argument, OPTION_SET, CONF_listen_unix, "instead of listen.unix"},
     {"--metrics", "ADDR:PORT", required_argument, OPTION_SET, CONF_listen_metrics, "instead of listen.metrics"},
     {"--log-level", "LEVEL", required_argument, OPTION_SET, CONF_log_level, "instead of log.level"},

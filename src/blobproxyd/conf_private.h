@@ -47,8 +47,9 @@ struct conf_row {
     enum conf_kind kind;
     const char *fallback;
     uint64_t min, max;
-    size_t offset; /* of the member in struct conf */
-    size_t bytes;  /* of the member */
+    size_t offset;    /* of the member in struct conf */
+    size_t bytes;     /* of the member */
+    bool is_at_start; /* a reload does not change it */
     const char *why;
 };
 
@@ -73,6 +74,9 @@ void conf_problem(struct conf_problems *problems, const struct conf_origin *orig
 int conf_value_set(struct conf *conf, const struct conf_row *row, const char *text, struct err *err) MUST_CHECK;
 void conf_value_free(struct conf *conf, const struct conf_row *row);
 
+int conf_value_copy(struct conf *to, const struct conf *from, const struct conf_row *row) MUST_CHECK; /* 0 or -ENOMEM */
+bool conf_value_equals(const struct conf *a, const struct conf *b, const struct conf_row *row);
+
 /* conf.c: sets one key and reports a bad value. */
 void conf_set(struct conf *conf, enum conf_key key, struct slice value, const struct conf_origin *origin,
               struct conf_problems *problems);
@@ -96,6 +100,20 @@ void conf_options_help(FILE *out);
 void conf_resolve(struct conf *conf, const struct conf_options *options, struct conf_problems *problems);
 void conf_check(const struct conf *conf, struct conf_problems *problems);
 void conf_load_accounts(struct conf *conf, struct conf_problems *problems);
+
+/* conf_tls.c: the credentials and, for --emulated, the addresses; what must hold; the certificate and its key. */
+void conf_resolve_tls(struct conf *conf, struct conf_problems *problems);
+void conf_check_tls(const struct conf *conf, struct conf_problems *problems);
+void conf_load_tls(struct conf *conf, struct conf_problems *problems);
+
+/* conf.c: everything between the options and a configuration that may run; returns the file's path or NULL. */
+const char *conf_build(struct conf *conf, const struct conf_options *options, struct conf_problems *problems);
+
+/* conf_check.c: a variable of the environment, NULL when empty; directory and rest as one path, NULL: no memory. */
+const char *conf_environment(const char *name);
+void conf_join_path(char **ret_path, const char *directory, const char *rest);
+bool conf_is_usable(const struct conf *conf, enum conf_key key); /* its value was not refused */
+bool conf_is_set(const struct conf *conf, enum conf_key key);    /* by somebody */
 
 /* conf_suggest.c: the candidate within edit distance 2 that is nearest to word, or NULL. */
 const char *conf_suggest(struct slice word, const char *(*candidate)(size_t index, const void *arg), const void *arg);

@@ -365,18 +365,16 @@ int conf_value_set(struct conf *conf, const struct conf_row *row, const char *te
     }
 }
 
-void conf_value_free(struct conf *conf, const struct conf_row *row)
+static bool is_list(const struct conf_row *row)
 {
-    void *member = (char *)conf + row->offset;
+    return row->kind == CONF_ACCOUNTS || row->kind == CONF_ADDRESSES || row->kind == CONF_DOMAINS || row->kind == CONF_NAMES ||
+           row->kind == CONF_UIDS;
+}
 
+/* Is the member an own string? */
+static bool is_text(const struct conf_row *row)
+{
     switch (row->kind) {
-    case CONF_ACCOUNTS:
-    case CONF_ADDRESSES:
-    case CONF_DOMAINS:
-    case CONF_NAMES:
-    case CONF_UIDS:
-        list_free(member);
-        break;
     case CONF_ADDRESS_OR_NONE:
     case CONF_CHANNEL:
     case CONF_ENDPOINT_OR_NONE:
@@ -385,9 +383,74 @@ void conf_value_free(struct conf *conf, const struct conf_row *row)
     case CONF_SOCKET:
     case CONF_SOCKET_OR_NONE:
     case CONF_URL:
-        free(*(char **)member);
-        break;
+        return true;
     default:
-        break;
+        return false;
     }
+}
+
+void conf_value_free(struct conf *conf, const struct conf_row *row)
+{
+    void *member = (char *)conf + row->offset;
+
+    if (is_list(row))
+        list_free(member);
+    else if (is_text(row))
+        free(*(char **)member);
+}
+
+static int list_copy(struct conf_list *to, const struct conf_list *from)
+{
+    struct conf_list list = {.is_default = from->is_default};
+
+    for (size_t i = 0; from->items[i]; i++) {
+        list.items[i] = strdup(from->items[i]);
+        if (!list.items[i]) {
+            list_free(&list);
+            return -ENOMEM;
+        }
+    }
+    list_free(to);
+    *to = list;
+    return 0;
+}
+
+int conf_value_copy(struct conf *to, const struct conf *from, const struct conf_row *row)
+{
+    void *target = (char *)to + row->offset;
+    const void *source = (const char *)from + row->offset;
+
+    if (is_list(row))
+        return list_copy(target, source);
+    if (!is_text(row)) {
+        memcpy(target, source, row->bytes);
+        return 0;
+    }
+    char *copy = strdup(*(char *const *)source);
+
+    if (!copy)
+        return -ENOMEM;
+    free(*(char **)target);
+    *(char **)target = copy;
+    return 0;
+}
+
+static bool list_equals(const struct conf_list *a, const struct conf_list *b)
+{
+    size_t i = 0;
+
+    while (a->items[i] && b->items[i] && strcmp(a->items[i], b->items[i]) == 0)
+        i++;
+    return !a->items[i] && !b->items[i];
+}
+
+bool conf_value_equals(const struct conf *a, const struct conf *b, const struct conf_row *row)
+{
+    const void *left = (const char *)a + row->offset, *right = (const char *)b + row->offset;
+
+    if (is_list(row))
+        return list_equals(left, right);
+    if (is_text(row))
+        return strcmp(*(char *const *)left, *(char *const *)right) == 0;
+    return memcmp(left, right, row->bytes) == 0;
 }

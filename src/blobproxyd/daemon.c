@@ -8,6 +8,7 @@
 #include "metrics.h"
 #include "shard.h"
 #include "supervise.h"
+#include "tls.h"
 #include "version.h"
 
 #include "../lib/clock.h"
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +28,13 @@
 #define HOST_GRACE_MS 5000u
 #define SHARDS_MAX 256u
 #define DESCRIPTORS_KEPT 128u /* not for connections: channels, loops, listeners, metrics */
+#define KEPT_BYTES_MAX 1024u  /* names of the keys that a reload leaves as they are */
 #define CHANNEL_PATIENCE_S 2  /* without a channel this long is worth a line in the log */
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
 
 struct daemon {
-    const struct conf *conf;
+    struct conf *conf; /* counted */
     struct event_base *base;
     struct event *sigterm, *sigint, *sighup, *changed, *drain_timer, *channel_timer;
     int changed_fd; /* shards tell it that their state has changed */
@@ -49,13 +52,13 @@ struct daemon {
 
 /* ---- connections ---- */
 
-static int daemon_accepted(void *arg, int socket, const struct sockaddr *address, socklen_t address_len)
+static int daemon_accepted(void *arg, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
 {
     struct daemon *daemon = arg;
     struct shard *shard = daemon->shards[daemon->next_shard];
 
     daemon->next_shard = (daemon->next_shard + 1) % daemon->shard_count;
-    return shard_give(shard, socket, address, address_len);
+    return shard_give(shard, socket, is_tls, address, address_len);
 }
 
 static unsigned daemon_connections(void *arg)
@@ -169,14 +172,6 @@ static void daemon_signal(evutil_socket_t fd, short what, void *arg)
         daemon_stop(daemon);
 }
 
-static void daemon_sighup(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    (void)arg;
-    log_notice("no-reload", "SIGHUP: the configuration is read at the start only; restart to change it");
-}
-
 static bool all_drained(const struct daemon *daemon)
 {
     for (unsigned i = 0; i < daemon->shard_count; i++)
@@ -238,6 +233,66 @@ static void daemon_changed(evutil_socket_t fd, short what, void *arg)
         notify_state(daemon);
     else if (daemon->state == DAEMON_DRAINING && all_drained(daemon))
         daemon_stop(daemon);
+}
+
+/* ---- a configuration, at the start and later ---- */
+
+static void tell_of_conf(struct daemon *daemon, bool is_taken)
+{
+    struct metrics_shard *metrics = metrics_shard(daemon->metrics, daemon->shard_count);
+    const struct tls_identity *tls = daemon->conf->listen_tls.items[0] ? daemon->conf->tls : NULL;
+    struct err warning;
+
+    metrics_set(metrics, METRIC_RELOAD_OK, is_taken);
+    metrics_set(metrics, METRIC_RELOAD_TIME, (uint64_t)clock_wall_us() / 1000000);
+    metrics_set(metrics, METRIC_TLS_EXPIRES, tls ? (uint64_t)tls_identity_expires_us(tls) / 1000000 : 0);
+    if (is_taken && conf_tls_warning(daemon->conf, clock_wall_us(), &warning))
+        log_warning("certificate", "%s", warning.text);
+}
+
+static void take_conf(struct daemon *daemon, struct conf *conf)
+{
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        if (shard_reconfigure(daemon->shards[i], conf) < 0)
+            log_error("no-memory", "shard %u keeps the configuration before this one", i);
+    conf_free(daemon->conf);
+    daemon->conf = conf;
+    log_set_level(conf->log_level);
+}
+
+static void daemon_reload(struct daemon *daemon)
+{
+    struct buf kept CLEANUP(buf_free);
+    struct conf *conf = NULL;
+    struct err err = {""};
+
+    buf_init(&kept, KEPT_BYTES_MAX);
+    int r = conf_reload(daemon->conf, &conf, &kept, &err);
+
+    metrics_add(metrics_shard(daemon->metrics, daemon->shard_count), r < 0 ? METRIC_RELOADS_FAILED : METRIC_RELOADS, 1);
+    if (r < 0) {
+        log_error("reload-failed", "the configuration stays as it was: %s", err.text);
+    } else {
+        take_conf(daemon, conf);
+        log_notice("reloaded", "the configuration was read again");
+        if (kept.len > 0)
+            log_warning("restart-needed", "these keys have changed, which takes effect at the next start: %s", kept.bytes);
+    }
+    tell_of_conf(daemon, r == 0);
+}
+
+static void daemon_sighup(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *daemon = arg;
+
+    (void)fd;
+    (void)what;
+    if (daemon->state != DAEMON_SERVING)
+        return;
+    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
+    daemon_reload(daemon);
+    (void)sd_notify(0, "READY=1");
+    notify_state(daemon);
 }
 
 /* ---- starting ---- */
@@ -342,7 +397,8 @@ static int open_listeners(struct daemon *daemon, struct err *err)
 static int find_connections_max(struct daemon *daemon, struct err *err)
 {
     unsigned wanted = daemon->conf->limits_connections;
-    rlim_t want = (rlim_t)wanted + DESCRIPTORS_KEPT;
+    unsigned each = daemon->conf->listen_tls.items[0] ? 3 : 1; /* of a TLS connection: its socket and a pair */
+    rlim_t want = (rlim_t)wanted * each + DESCRIPTORS_KEPT;
     struct rlimit limit = {want, want};
 
     daemon->connections_max = wanted;
@@ -356,7 +412,7 @@ static int find_connections_max(struct daemon *daemon, struct err *err)
     if (limit.rlim_cur < 2 * DESCRIPTORS_KEPT)
         return err_set(err, -EMFILE, "only %llu descriptors are allowed, at least %u are needed: raise LimitNOFILE",
                        (unsigned long long)limit.rlim_cur, 2 * DESCRIPTORS_KEPT);
-    daemon->connections_max = (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT;
+    daemon->connections_max = ((unsigned)limit.rlim_cur - DESCRIPTORS_KEPT) / each;
     log_warning("few-descriptors",
                 "only %llu descriptors are allowed, so at most %u connections are taken; raise LimitNOFILE or lower "
                 "limits.connections = %u",
@@ -382,9 +438,10 @@ static void daemon_close(struct daemon *daemon)
         event_base_free(daemon->base);
     if (daemon->changed_fd >= 0)
         (void)close(daemon->changed_fd);
+    conf_free(daemon->conf);
 }
 
-int daemon_run(const struct conf *conf)
+int daemon_run(struct conf *conf)
 {
     struct daemon daemon = {.conf = conf, .changed_fd = -1};
     struct err err = {""};
@@ -408,6 +465,7 @@ int daemon_run(const struct conf *conf)
         daemon_close(&daemon);
         return 1;
     }
+    tell_of_conf(&daemon, true);
     daemon.state = DAEMON_SERVING;
     (void)sd_notify(0, "READY=1");
     notify_state(&daemon);

@@ -5,8 +5,8 @@
 
 #include "conf.h"
 
-/* Runs until SIGTERM or SIGINT and returns the exit status: 0 after a requested stop, 1 when it could not start. A second signal
- * ends the drain at once. */
-int daemon_run(const struct conf *conf);
+/* Takes conf over. Runs until SIGTERM or SIGINT and returns the exit status: 0 after a requested stop, 1 when it could not start.
+ * A second signal ends the drain at once. SIGHUP reads the configuration again. */
+int daemon_run(struct conf *conf);
 
 #endif

@@ -3,7 +3,6 @@
  * again. */
 #include "door.h"
 
-#include "exchange.h"
 #include "guard.h"
 
 #include "../lib/clock.h"
@@ -26,6 +25,7 @@ struct visitor {
     socklen_t address_len;
     struct event *event;
     uint64_t deadline_us;
+    bool is_tls;
     bool has_begun;  /* its first byte is there */
     bool is_refused; /* answered; waits for the client to read and close */
     TAILQ_ENTRY(visitor) link;
@@ -33,8 +33,7 @@ struct visitor {
 
 struct door {
     struct event_base *base;
-    const struct conf *conf;
-    struct metrics_shard *metrics;
+    const struct exchange_env *env;
     struct door_hooks hooks;
     TAILQ_HEAD(, visitor) visitors;
     unsigned visitor_count;
@@ -65,7 +64,7 @@ static void visitor_enter(struct visitor *visitor)
     struct visitor who = *visitor;
 
     visitor_forget(visitor);
-    door->hooks.enter(door->hooks.arg, who.socket, (struct sockaddr *)&who.address, who.address_len);
+    door->hooks.enter(door->hooks.arg, who.socket, who.is_tls, (struct sockaddr *)&who.address, who.address_len);
 }
 
 /* Reads away what the client has sent, so that closing does not reset the connection under the answer. */
@@ -86,8 +85,8 @@ static void visitor_refuse(struct visitor *visitor, struct guard_verdict verdict
     struct log_field field = {"code", azure_error_code(verdict.error)};
 
     buf_init(&text, ANSWER_BYTES_MAX);
-    metrics_add(door->metrics, METRIC_ERROR_GUARD, 1);
-    metrics_exchange(door->metrics, OPERATION_Unknown, azure_error_status(verdict.error), 0);
+    metrics_add(door->env->metrics, METRIC_ERROR_GUARD, 1);
+    metrics_exchange(door->env->metrics, OPERATION_Unknown, azure_error_status(verdict.error), 0);
     log_event(LOG_LEVEL_INFO, "request-refused", &field, 1, "%s", verdict.detail);
     if (exchange_error_text(&text, verdict.error, verdict.detail) == 0)
         (void)send(visitor->socket, text.bytes, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -112,7 +111,7 @@ static void visitor_look(struct visitor *visitor)
     }
     if (!visitor->has_begun) {
         visitor->has_begun = true;
-        visitor->deadline_us = clock_mono_us() + door->conf->limits_header_timeout_ms * 1000;
+        visitor->deadline_us = clock_mono_us() + door->env->conf->limits_header_timeout_ms * 1000;
     }
     switch (guard_scan(door->bytes, (size_t)n, door->head, &verdict)) {
     case GUARD_INCOMPLETE:
@@ -138,8 +137,7 @@ static void visitor_event(evutil_socket_t fd, short what, void *arg)
         visitor_close(visitor);
 }
 
-int door_new(struct event_base *base, const struct conf *conf, struct metrics_shard *metrics, const struct door_hooks *hooks,
-             struct door **ret_door)
+int door_new(struct event_base *base, const struct exchange_env *env, const struct door_hooks *hooks, struct door **ret_door)
 {
     struct door *door = calloc(1, sizeof(*door));
 
@@ -149,8 +147,7 @@ int door_new(struct event_base *base, const struct conf *conf, struct metrics_sh
     door->head = malloc(sizeof(*door->head));
     TAILQ_INIT(&door->visitors);
     door->base = base;
-    door->conf = conf;
-    door->metrics = metrics;
+    door->env = env;
     door->hooks = *hooks;
     if (!door->bytes || !door->head) {
         door_free(door);
@@ -172,7 +169,7 @@ struct door *door_free(struct door *door)
     return NULL;
 }
 
-int door_add(struct door *door, int socket, const struct sockaddr *address, socklen_t address_len)
+int door_add(struct door *door, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
 {
     struct visitor *visitor = calloc(1, sizeof(*visitor));
 
@@ -187,9 +184,10 @@ int door_add(struct door *door, int socket, const struct sockaddr *address, sock
     }
     visitor->door = door;
     visitor->socket = socket;
+    visitor->is_tls = is_tls;
     memcpy(&visitor->address, address, address_len < sizeof(visitor->address) ? address_len : sizeof(visitor->address));
     visitor->address_len = address_len;
-    visitor->deadline_us = clock_mono_us() + door->conf->limits_keepalive_timeout_ms * 1000;
+    visitor->deadline_us = clock_mono_us() + door->env->conf->limits_keepalive_timeout_ms * 1000;
     TAILQ_INSERT_TAIL(&door->visitors, visitor, link);
     door->visitor_count++;
     visitor_look(visitor);
@@ -205,7 +203,7 @@ void door_sweep(struct door *door, uint64_t now_us)
         if (now_us < visitor->deadline_us)
             continue;
         if (visitor->has_begun && !visitor->is_refused)
-            metrics_add(door->metrics, METRIC_ERROR_HEADER_DEADLINE, 1);
+            metrics_add(door->env->metrics, METRIC_ERROR_HEADER_DEADLINE, 1);
         visitor_close(visitor);
     }
 }

@@ -4,8 +4,7 @@
 #ifndef BLOBPROXYD_DOOR_H
 #define BLOBPROXYD_DOOR_H
 
-#include "conf.h"
-#include "metrics.h"
+#include "exchange.h"
 
 #include <event2/event.h>
 #include <sys/socket.h>
@@ -14,17 +13,19 @@ struct door;
 
 struct door_hooks {
     /* The connection may go in: takes the socket over. */
-    void (*enter)(void *arg, int socket, const struct sockaddr *address, socklen_t address_len);
+    void (*enter)(void *arg, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len);
     void (*closed)(void *arg); /* a connection ended here */
     void *arg;
 };
 
-int door_new(struct event_base *base, const struct conf *conf, struct metrics_shard *metrics, const struct door_hooks *hooks,
+/* env must outlive it. */
+int door_new(struct event_base *base, const struct exchange_env *env, const struct door_hooks *hooks,
              struct door **ret_door) MUST_CHECK;
 struct door *door_free(struct door *door); /* closes who is still there; returns NULL */
 
-/* Takes the non-blocking socket over. 0 or -ENOMEM (then it is still the caller's). */
-int door_add(struct door *door, int socket, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
+/* Takes the non-blocking socket over. is_tls: it is the inner end of a tunnel, address that of the client behind it. 0 or -ENOMEM
+ * (then it is still the caller's). */
+int door_add(struct door *door, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
 
 void door_sweep(struct door *door, uint64_t now_us);
 

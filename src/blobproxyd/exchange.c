@@ -453,6 +453,7 @@ enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
 {
     struct guard_verdict verdict = guard_check(&x->request);
 
+    x->conf = conf_ref(x->env->conf);
     if (has_more_fields)
         verdict = (struct guard_verdict){AZURE_RequestHeadersTooLarge, "A request may have 256 header fields."};
     azure_guid_random(x->guid);
@@ -558,6 +559,7 @@ void exchange_end(struct exchange *x, bool is_delivered)
     exchange_rewrite_done(x);
     free(x->kept);
     free(x->raw_target);
+    conf_free(x->conf);
     metrics_set(env->metrics, METRIC_EXCHANGES, --env->exchanges);
     if (env->spares >= SPARES_MAX) {
         buf_free(&x->response_bytes);

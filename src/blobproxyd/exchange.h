@@ -37,8 +37,8 @@ TAILQ_HEAD(channel_watch_list, channel_watch);
 
 /* What the exchanges of one shard share. Made by exchange_env_init, fields below are set by the caller. */
 struct exchange_env {
-    const struct conf *conf;
-    struct target_hosts hosts;
+    const struct conf *conf;   /* for what begins from now on; see exchange_env_set_conf() */
+    struct target_hosts hosts; /* of conf */
     struct metrics_shard *metrics;
     struct slots *slots;
     struct channel *channel;
@@ -57,6 +57,9 @@ struct exchange_env {
 
 void exchange_env_init(struct exchange_env *env);
 void exchange_env_done(struct exchange_env *env);
+
+/* conf replaces env->conf and must live until the next call. What has begun goes on with the one it began with. */
+void exchange_env_set_conf(struct exchange_env *env, const struct conf *conf);
 
 /* Submits, or queues when the ring is full. 0 or -ENODEV. */
 int exchange_env_submit(struct exchange_env *env, struct submission *submission) MUST_CHECK;

@@ -91,7 +91,7 @@ static int refuse_verdict(struct exchange *x, enum sharedkey_verdict verdict)
 
 int exchange_allow_account(struct exchange *x, const char *account)
 {
-    char *const *allowed = x->env->conf->accounts_allow.items;
+    char *const *allowed = x->conf->accounts_allow.items;
 
     if (!*allowed)
         return 0;
@@ -106,10 +106,10 @@ int exchange_allow_account(struct exchange *x, const char *account)
 /* What a SAS says of its way is judged where the way is known. */
 static int check_sas(struct exchange *x)
 {
-    const char *suffix = x->env->conf->channel_suffix, *local = ".localhost";
+    const char *suffix = x->conf->channel_suffix, *local = ".localhost";
     size_t len = strlen(suffix), local_len = strlen(local);
     bool is_host_local = len > local_len && strcmp(suffix + len - local_len, local) == 0;
-    bool is_protected = x->caller.kind != CALLER_TCP || (x->caller.is_loopback && x->env->conf->listen_sas_https_over_loopback);
+    bool is_protected = x->caller.kind != CALLER_TCP || (x->caller.is_loopback && x->conf->listen_sas_https_over_loopback);
 
     switch (sas_judge_way(x->target.query, is_protected, is_host_local)) {
     case SAS_PROTOCOL:
@@ -139,7 +139,7 @@ static unsigned count_authorizations(const struct exchange *x)
 /* The configuration lists few, and only requests without any authorization come here. */
 static bool is_trusted(const struct exchange *x)
 {
-    char *const *item = x->env->conf->listen_unix_trusted_uids.items;
+    char *const *item = x->conf->listen_unix_trusted_uids.items;
 
     if (x->caller.kind != CALLER_UNIX || !x->caller.has_uid)
         return false;
@@ -179,7 +179,7 @@ static int authorize(struct exchange *x)
     struct slice value = head_value(&x->request, "Authorization");
     unsigned count = count_authorizations(x);
 
-    x->account = accounts_find(x->env->conf->accounts, x->target.account);
+    x->account = accounts_find(x->conf->accounts, x->target.account);
     if (count == 0)
         return authorize_without_field(x);
     if (count > 1) { /* two readers could take different ones */

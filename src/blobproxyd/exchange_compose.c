@@ -285,7 +285,7 @@ static int write_head(struct exchange *x, const struct exchange_shape *shape, st
     char host[EXCHANGE_HOST_BYTES];
 
     snprintf(host, sizeof(host), "%s%s.%s", x->target.account, x->target.is_secondary ? "-secondary" : "",
-             x->env->conf->channel_suffix);
+             x->conf->channel_suffix);
     int r = exchange_compose_head(x, shape, host, &values);
 
     if (r < 0)
@@ -343,7 +343,7 @@ int exchange_compose(struct exchange *x, struct slot *slot, const struct exchang
     memcpy(slot->request + ENVELOPE_HEADER_BYTES, text->bytes, text->len);
     envelope_seal(ENVELOPE_REQUEST, ENVELOPE_FORMAT_HTTP, 0, slot->request, text->len);
     azure_guid_random(transfer->guid);
-    transfer->timeout_ms = (uint32_t)x->env->conf->channel_timeout_ms;
+    transfer->timeout_ms = (uint32_t)x->conf->channel_timeout_ms;
     transfer->request_bytes = (uint32_t)(ENVELOPE_HEADER_BYTES + text->len);
     transfer->data_bytes = data_bytes(x, slot, shape);
     transfer->data_valid_bytes = (uint32_t)body_bytes_of(x, shape);

@@ -16,6 +16,14 @@ void exchange_env_init(struct exchange_env *env)
     buf_init(&env->sign_text, 2 * LIMIT_HEAD_BYTES);
 }
 
+void exchange_env_set_conf(struct exchange_env *env, const struct conf *conf)
+{
+    env->conf = conf;
+    env->hosts.account_suffixes = (const char *const *)conf->listen_account_suffixes.items;
+    env->hosts.extra_names = (const char *const *)conf->listen_hosts.items;
+    env->hosts.domains = (const char *const *)conf->accounts_domains.items;
+}
+
 void exchange_env_done(struct exchange_env *env)
 {
     while (env->spare) {

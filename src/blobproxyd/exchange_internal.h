@@ -41,6 +41,7 @@ struct own_values {
 
 struct exchange {
     struct exchange_env *env;
+    struct conf *conf; /* counted: it keeps what it began with, whatever is loaded meanwhile; NULL: not begun */
     void *client;
     enum exchange_state state;
     bool is_waiting;  /* the client's side sleeps until wake */

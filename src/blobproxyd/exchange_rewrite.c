@@ -23,7 +23,7 @@ static bool holds_url(struct slice name)
 /* Where the service finds the account: accounts.endpoint, or the name that transfers carry. */
 static int write_url(struct exchange *x, const struct target *source, struct buf *url)
 {
-    const struct conf *conf = x->env->conf;
+    const struct conf *conf = x->conf;
     char endpoint[sizeof("https://{account}.") + 256];
 
     if (*conf->accounts_endpoint)
@@ -59,7 +59,7 @@ int exchange_rewrite_urls(struct exchange *x)
 {
     const struct copysource_self self = {
         .hosts = &x->env->hosts,
-        .listeners = (const char *const *)x->env->conf->listen_tcp.items,
+        .listeners = (const char *const *)x->conf->listen_tcp.items,
         .request_host = head_value(&x->request, "Host"),
     };
     unsigned count = 0;

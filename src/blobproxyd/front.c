@@ -32,6 +32,12 @@ enum client_phase {
     CLIENT_SENDING,
 };
 
+/* The library keeps a copy of what it is given as a client's address, and only hands it out again: more can go with it. */
+struct origin {
+    struct sockaddr_storage address;
+    bool is_tls;
+};
+
 struct client {
     struct front *front;
     struct MHD_Connection *connection;
@@ -45,6 +51,7 @@ struct client {
     enum exchange_phase wait_phase;
     uint64_t wait_since_us;
     bool is_suspended, is_cut;
+    bool is_tls;      /* fd is the inner end of a tunnel */
     bool has_no_body; /* the first call for this request has been, and there is nothing to wait for */
     bool must_abort;  /* the exchange cannot go on: the handler answers MHD_NO */
     struct exchange *exchange;
@@ -362,15 +369,17 @@ static void front_completed(void *cls, struct MHD_Connection *connection, void *
 static void client_opened(struct front *front, struct MHD_Connection *connection, void **socket_context)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     struct client *client = calloc(1, sizeof(*client));
 
     *socket_context = client;
-    if (!client || !info)
+    if (!client || !info || !address)
         return;
+    client->is_tls = ((const struct origin *)(const void *)address->client_addr)->is_tls;
     client->front = front;
     client->connection = connection;
     client->fd = info->connect_fd;
-    client->caller = caller_of(client->fd);
+    client->caller = client->is_tls ? (struct caller){.kind = CALLER_TLS} : caller_of(client->fd);
     client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
     TAILQ_INSERT_TAIL(&front->clients, client, link);
     front->client_count++;
@@ -402,9 +411,12 @@ static void front_connection(void *cls, struct MHD_Connection *connection, void 
         client_closed(cls, *socket_context);
 }
 
-int front_add(struct front *front, int socket, const struct sockaddr *address, socklen_t address_len)
+int front_add(struct front *front, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
 {
-    if (MHD_add_connection(front->daemon, socket, address, address_len) != MHD_YES)
+    struct origin origin = {.is_tls = is_tls};
+
+    memcpy(&origin.address, address, address_len < sizeof(origin.address) ? address_len : sizeof(origin.address));
+    if (MHD_add_connection(front->daemon, socket, (const struct sockaddr *)&origin, sizeof(origin)) != MHD_YES)
         return -ENOMEM;
     mhdloop_kick(front->loop);
     return 0;

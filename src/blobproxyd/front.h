@@ -20,8 +20,8 @@ struct front_hooks {
 int front_new(struct event_base *base, struct exchange_env *env, const struct front_hooks *hooks,
               struct front **ret_front) MUST_CHECK;
 
-/* Takes the socket over (closes it also on failure). 0 or -ENOMEM. */
-int front_add(struct front *front, int socket, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
+/* Takes the socket over (closes it also on failure). is_tls: it is the inner end of a tunnel. 0 or -ENOMEM. */
+int front_add(struct front *front, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
 
 /* Enforces every deadline and looks for clients that have gone. Called four times a second. */
 void front_sweep(struct front *front, uint64_t now_us);

@@ -17,21 +17,22 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKETS_MAX (CONF_LIST_MAX + 1)
+#define SOCKETS_MAX (2 * CONF_LIST_MAX + 1)
 #define ACCEPTS_IN_A_ROW 64
 #define PAUSE_MS 100 /* without descriptors or memory: listening rests this long instead of spinning */
+
+enum kind { KIND_TCP, KIND_TLS, KIND_UNIX };
 
 struct listener {
     struct listen *listen;
     int fd;
-    bool is_unix;
+    enum kind kind;
     struct event *event, *pause;
     char text[128];
 };
 
 struct listen {
     struct event_base *base;
-    const struct conf *conf;
     struct metrics_shard *metrics;
     struct listen_hooks hooks;
     struct listener listeners[SOCKETS_MAX];
@@ -75,10 +76,10 @@ static void take(struct listener *listener, int socket, const struct sockaddr *a
         (void)close(socket);
         return;
     }
-    if (!listener->is_unix)
+    if (listener->kind != KIND_UNIX)
         (void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     metrics_add(listen->metrics, METRIC_CONNECTIONS, 1);
-    if (listen->hooks.accepted(listen->hooks.arg, socket, address, address_len) < 0)
+    if (listen->hooks.accepted(listen->hooks.arg, socket, listener->kind == KIND_TLS, address, address_len) < 0)
         (void)close(socket);
 }
 
@@ -109,13 +110,13 @@ static void listener_ready(evutil_socket_t fd, short what, void *arg)
     }
 }
 
-static int add_listener(struct listen *listen, int fd, bool is_unix, const char *text)
+static int add_listener(struct listen *listen, int fd, enum kind kind, const char *text)
 {
     struct listener *listener = &listen->listeners[listen->count];
 
     listener->listen = listen;
     listener->fd = fd;
-    listener->is_unix = is_unix;
+    listener->kind = kind;
     snprintf(listener->text, sizeof(listener->text), "%s", text);
     listener->event = event_new(listen->base, fd, EV_READ | EV_PERSIST, listener_ready, listener);
     listener->pause = evtimer_new(listen->base, listener_resume, listener);
@@ -142,26 +143,27 @@ static void describe_bound(int fd, char *text, size_t text_bytes)
     }
 }
 
-static int open_tcp(struct listen *listen, const char *item, struct err *err)
+static int open_tcp(struct listen *listen, const char *item, enum kind kind, bool is_default, struct err *err)
 {
     struct address address;
-    const char *problem = NULL;
-    char text[128] = "";
+    const char *key = kind == KIND_TLS ? "tls" : "tcp", *problem = NULL;
+    size_t prefix_bytes = kind == KIND_TLS ? 4 : 0;
+    char text[128] = "tls:";
     int fd = -1;
     int r = address_parse(item, &address, &problem);
 
     if (r < 0)
-        return err_set(err, r, "listen.tcp: %s: %s", item, problem);
+        return err_set(err, r, "listen.%s: %s: %s", key, item, problem);
     r = address_listen(&address, &fd);
-    if (r < 0 && listen->conf->listen_tcp.is_default && (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)) {
+    if (r < 0 && is_default && (r == -EADDRNOTAVAIL || r == -EAFNOSUPPORT)) {
         log_warning("listen-skipped", "%s is not available on this machine, ignoring", item);
         return 0;
     }
     if (r < 0)
-        return err_set(err, r, "listen.tcp: cannot listen on %s: %s%s", item, strerror(-r),
+        return err_set(err, r, "listen.%s: cannot listen on %s: %s%s", key, item, strerror(-r),
                        r == -EADDRINUSE ? "; stop the other program or choose another port" : "");
-    describe_bound(fd, text, sizeof(text));
-    return add_listener(listen, fd, false, text);
+    describe_bound(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
+    return add_listener(listen, fd, kind, text);
 }
 
 /* A socket file that nobody listens on is left over from a crash. */
@@ -214,7 +216,7 @@ static int open_unix(struct listen *listen, const char *path, unsigned mode, str
                                           : strerror(-r));
     listen->unix_path = strdup(path);
     snprintf(text, sizeof(text), "unix:%.120s", path);
-    return add_listener(listen, fd, true, text);
+    return add_listener(listen, fd, KIND_UNIX, text);
 }
 
 int listen_new(struct event_base *base, const struct conf *conf, struct metrics_shard *metrics, const struct listen_hooks *hooks,
@@ -226,15 +228,16 @@ int listen_new(struct event_base *base, const struct conf *conf, struct metrics_
     if (!listen)
         return err_set(err, -ENOMEM, "no memory");
     listen->base = base;
-    listen->conf = conf;
     listen->metrics = metrics;
     listen->hooks = *hooks;
     for (char *const *item = conf->listen_tcp.items; *item && r == 0; item++)
-        r = open_tcp(listen, *item, err);
+        r = open_tcp(listen, *item, KIND_TCP, conf->listen_tcp.is_default, err);
+    for (char *const *item = conf->listen_tls.items; *item && r == 0; item++)
+        r = open_tcp(listen, *item, KIND_TLS, conf->listen_tls.is_default, err);
     if (r == 0 && conf->listen_unix[0] != '\0')
         r = open_unix(listen, conf->listen_unix, conf->listen_unix_mode, err);
     if (r == 0 && listen->count == 0)
-        r = err_set(err, -EADDRNOTAVAIL, "listen: nothing to listen on; set listen.tcp or listen.unix");
+        r = err_set(err, -EADDRNOTAVAIL, "listen: nothing to listen on; set listen.tcp, listen.tls or listen.unix");
     if (r < 0) {
         listen_free(listen);
         return r;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening sockets for Blob requests: TCP addresses and a Unix socket. Accepts on the main thread and deals the connections
- * out evenly, so shards neither share a socket nor race for it. */
+/* The listening sockets for Blob requests: TCP addresses, with and without TLS, and a Unix socket. Accepts on the main thread and
+ * deals the connections out evenly, so shards neither share a socket nor race for it. */
 #ifndef BLOBPROXYD_LISTEN_H
 #define BLOBPROXYD_LISTEN_H
 
@@ -14,7 +14,7 @@ struct listen;
 
 struct listen_hooks {
     /* Takes the socket over. 0 or -ENOMEM. */
-    int (*accepted)(void *arg, int socket, const struct sockaddr *address, socklen_t address_len);
+    int (*accepted)(void *arg, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len);
     unsigned (*connections)(void *arg); /* open now */
     unsigned connections_max;
     void *arg;
@@ -28,7 +28,7 @@ int listen_new(struct event_base *base, const struct conf *conf, struct metrics_
 /* Closes the sockets: new connections are refused from now on. NULL is fine; returns NULL. */
 struct listen *listen_free(struct listen *listen);
 
-/* "127.0.0.1:10000 [::1]:10000 unix:/run/blobproxyd.sock", for the log; with the ports the kernel chose. */
+/* "127.0.0.1:10000 [::1]:10000 tls:127.0.0.1:10100 unix:/run/blobproxyd.sock", for the log; with the ports the kernel chose. */
 void listen_describe(const struct listen *listen, char *text, size_t text_bytes);
 
 #endif

@@ -20,8 +20,5 @@ int main(int argc, char **argv)
         break;
     }
     log_open("blobproxyd", conf->log_level);
-    int status = daemon_run(conf);
-
-    conf_free(conf);
-    return status;
+    return daemon_run(conf);
 }

@@ -5,6 +5,7 @@
 #include "door.h"
 #include "exchange.h"
 #include "front.h"
+#include "tunnel.h"
 
 #include "../lib/clock.h"
 #include "../lib/log.h"
@@ -20,11 +21,13 @@
 #define RECONNECT_MAX_MS 1000u
 
 /* What other threads ask of a shard: the only lock is around this list. */
-enum order_kind { ORDER_CONNECTION, ORDER_DRAIN, ORDER_STOP };
+enum order_kind { ORDER_CONNECTION, ORDER_CONF, ORDER_DRAIN, ORDER_STOP };
 
 struct order {
     enum order_kind kind;
     int socket;
+    bool is_tls;
+    struct conf *conf; /* of ORDER_CONF; counted */
     struct sockaddr_storage address;
     socklen_t address_len;
     STAILQ_ENTRY(order) link;
@@ -38,6 +41,8 @@ struct shard {
     struct exchange_env env;
     struct front *front;
     struct door *door;
+    struct tunnels *tunnels;
+    struct conf *conf; /* what env has; counted */
     bool is_draining;
     unsigned cut;
 
@@ -58,18 +63,32 @@ static void connection_closed(void *arg)
     atomic_fetch_sub_explicit(&shard->connections, 1, memory_order_relaxed);
 }
 
-static void connection_enters(void *arg, int socket, const struct sockaddr *address, socklen_t address_len)
+static void connection_enters(void *arg, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
 {
     struct shard *shard = arg;
 
-    if (front_add(shard->front, socket, address, address_len) < 0)
+    if (front_add(shard->front, socket, is_tls, address, address_len) < 0)
         connection_closed(shard);
+}
+
+static void tunnel_enters(void *arg, int socket, const struct sockaddr *address, socklen_t address_len)
+{
+    struct shard *shard = arg;
+
+    if (door_add(shard->door, socket, true, address, address_len) < 0) {
+        (void)close(socket);
+        connection_closed(shard);
+    }
 }
 
 static void take_connection(struct shard *shard, const struct order *order)
 {
-    if (shard->is_draining ||
-        door_add(shard->door, order->socket, (const struct sockaddr *)&order->address, order->address_len) < 0) {
+    const struct sockaddr *address = (const struct sockaddr *)&order->address;
+    int r = shard->is_draining ? -ECANCELED
+            : order->is_tls    ? tunnels_add(shard->tunnels, order->socket, address, order->address_len)
+                               : door_add(shard->door, order->socket, false, address, order->address_len);
+
+    if (r < 0) {
         (void)close(order->socket);
         connection_closed(shard);
     }
@@ -79,10 +98,18 @@ static void take_connection(struct shard *shard, const struct order *order)
 
 static void publish_drained(struct shard *shard)
 {
-    bool is_drained = shard->is_draining && front_exchanges(shard->front) == 0;
+    bool is_drained = shard->is_draining && front_exchanges(shard->front) == 0 && tunnels_unsent(shard->tunnels) == 0;
 
     if (is_drained && !atomic_exchange(&shard->is_drained, true))
         shard->config.changed(shard->config.arg);
+}
+
+/* Takes the count over. */
+static void use_conf(struct shard *shard, struct conf *conf)
+{
+    exchange_env_set_conf(&shard->env, conf);
+    conf_free(shard->conf);
+    shard->conf = conf;
 }
 
 static void obey(struct shard *shard, const struct order *order)
@@ -91,8 +118,12 @@ static void obey(struct shard *shard, const struct order *order)
     case ORDER_CONNECTION:
         take_connection(shard, order);
         break;
+    case ORDER_CONF:
+        use_conf(shard, order->conf);
+        break;
     case ORDER_DRAIN:
         shard->is_draining = true;
+        tunnels_drain(shard->tunnels);
         door_drain(shard->door);
         front_drain(shard->front);
         publish_drained(shard);
@@ -187,6 +218,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     exchange_env_pump(&shard->env);
+    tunnels_sweep(shard->tunnels, now_us);
     door_sweep(shard->door, now_us);
     front_sweep(shard->front, now_us);
     publish_figures(shard);
@@ -202,7 +234,7 @@ static uint32_t share_of(uint32_t total, const struct shard_config *config)
 
 static int open_channel(struct shard *shard)
 {
-    const struct conf *conf = shard->config.conf;
+    const struct conf *conf = shard->conf;
     struct channel_emulated_config config = {
         .socket_path = conf->channel_socket,
         .ring_bytes = conf->channel_ring_bytes,
@@ -219,7 +251,7 @@ static int open_channel(struct shard *shard)
 
 static int open_route(struct shard *shard, struct err *err)
 {
-    const struct conf *conf = shard->config.conf;
+    const struct conf *conf = shard->conf;
     uint32_t seats = share_of(conf->upstream_connections, &shard->config);
 
     if (conf->upstream_fallback == FALLBACK_OFF)
@@ -231,9 +263,12 @@ static int open_front(struct shard *shard)
 {
     struct front_hooks front_hooks = {connection_closed, shard};
     struct door_hooks door_hooks = {connection_enters, connection_closed, shard};
+    struct tunnels_hooks tunnels_hooks = {tunnel_enters, connection_closed, shard};
     int r = front_new(shard->base, &shard->env, &front_hooks, &shard->front);
 
-    return r < 0 ? r : door_new(shard->base, shard->config.conf, shard->config.metrics, &door_hooks, &shard->door);
+    if (r == 0)
+        r = door_new(shard->base, &shard->env, &door_hooks, &shard->door);
+    return r < 0 ? r : tunnels_new(shard->base, &shard->env, &tunnels_hooks, &shard->tunnels);
 }
 
 static int open_loop(struct shard *shard)
@@ -257,6 +292,7 @@ static void shard_close(struct shard *shard)
     shard->door = door_free(shard->door);
     shard->cut = front_free(shard->front);
     shard->env.route = route_free(shard->env.route);
+    shard->tunnels = tunnels_free(shard->tunnels);
     if (shard->env.channel)
         channel_close(shard->env.channel);
     if (shard->env.slots)
@@ -268,8 +304,10 @@ static void shard_close(struct shard *shard)
         STAILQ_REMOVE_HEAD(&shard->inbox, link);
         if (order->kind == ORDER_CONNECTION)
             (void)close(order->socket);
+        conf_free(order->conf);
         free(order);
     }
+    conf_free(shard->conf);
     if (shard->inbox_event)
         event_free(shard->inbox_event);
     if (shard->sweep_event)
@@ -299,11 +337,9 @@ int shard_start(const struct shard_config *config, struct shard **ret_shard, str
     pthread_mutex_init(&shard->inbox_lock, NULL);
     STAILQ_INIT(&shard->inbox);
     exchange_env_init(&shard->env);
-    shard->env.conf = config->conf;
     shard->env.metrics = config->metrics;
-    shard->env.hosts.account_suffixes = (const char *const *)config->conf->listen_account_suffixes.items;
-    shard->env.hosts.extra_names = (const char *const *)config->conf->listen_hosts.items;
-    shard->env.hosts.domains = (const char *const *)config->conf->accounts_domains.items;
+    use_conf(shard, conf_ref(config->conf));
+    shard->config.conf = NULL;
     struct err cause = {""};
     int r = open_loop(shard);
 
@@ -324,9 +360,9 @@ int shard_start(const struct shard_config *config, struct shard **ret_shard, str
     return 0;
 }
 
-int shard_give(struct shard *shard, int socket, const struct sockaddr *address, socklen_t address_len)
+int shard_give(struct shard *shard, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
 {
-    struct order order = {.kind = ORDER_CONNECTION, .socket = socket, .address_len = address_len};
+    struct order order = {.kind = ORDER_CONNECTION, .socket = socket, .is_tls = is_tls, .address_len = address_len};
 
     memcpy(&order.address, address, address_len < sizeof(order.address) ? address_len : sizeof(order.address));
     atomic_fetch_add_explicit(&shard->connections, 1, memory_order_relaxed);
@@ -334,6 +370,16 @@ int shard_give(struct shard *shard, int socket, const struct sockaddr *address, 
 
     if (r < 0)
         connection_closed(shard);
+    return r;
+}
+
+int shard_reconfigure(struct shard *shard, const struct conf *conf)
+{
+    struct order order = {.kind = ORDER_CONF, .conf = conf_ref(conf)};
+    int r = shard_order(shard, &order);
+
+    if (r < 0)
+        conf_free(order.conf);
     return r;
 }
 

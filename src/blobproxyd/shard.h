@@ -13,7 +13,7 @@ struct shard;
 
 struct shard_config {
     unsigned number, count;
-    const struct conf *conf; /* must outlive the shard */
+    const struct conf *conf; /* counted while the shard needs it */
     struct metrics_shard *metrics;
     /* Called on the shard's thread when something worth a look by the main thread has changed: channel, drained. */
     void (*changed)(void *arg);
@@ -23,8 +23,12 @@ struct shard_config {
 /* Starts the thread. 0, -ENOMEM, -EIO. */
 int shard_start(const struct shard_config *config, struct shard **ret_shard, struct err *err) MUST_CHECK;
 
-/* Hands an accepted, non-blocking socket over. 0 or -ENOMEM (then it is still the caller's). Any thread. */
-int shard_give(struct shard *shard, int socket, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
+/* Hands an accepted, non-blocking socket over; is_tls: its client begins with a handshake. 0 or -ENOMEM (then it is still the
+ * caller's). Any thread. */
+int shard_give(struct shard *shard, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
+
+/* For what begins from now on; counts conf. 0 or -ENOMEM. Any thread. */
+int shard_reconfigure(struct shard *shard, const struct conf *conf) MUST_CHECK;
 
 /* Finish what is in flight, close what is idle. Any thread. */
 void shard_drain(struct shard *shard);

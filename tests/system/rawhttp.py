@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import re
 import socket
+import ssl
 import struct
 import urllib.parse
 
@@ -104,14 +105,20 @@ class Closed(Exception):
 
 
 class Connection:
-    """address: (host, port) or the path of a Unix socket."""
+    """address: (host, port) or the path of a Unix socket; context: for TLS, name: whom the certificate must name."""
 
-    def __init__(self, address, timeout=20):
+    def __init__(self, address, timeout=20, context=None, name=None):
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
-        self.socket.connect(address)
         self.pending = b""
+        try:
+            self.socket.connect(address)
+            if context:
+                self.socket = context.wrap_socket(self.socket, server_hostname=name or address[0])
+        except BaseException:
+            self.socket.close()
+            raise
 
     def __enter__(self):
         return self
@@ -146,7 +153,7 @@ class Connection:
     def _more(self):
         try:
             data = self.socket.recv(1 << 18)
-        except ConnectionResetError as error:
+        except (ConnectionResetError, ssl.SSLEOFError) as error:
             raise Closed("reset") from error
         if not data:
             raise Closed(f"closed with {len(self.pending)} bytes of an answer")
@@ -158,7 +165,7 @@ class Connection:
         while missing:
             try:
                 data = self.socket.recv(min(missing, 1 << 18))
-            except ConnectionResetError as error:
+            except (ConnectionResetError, ssl.SSLEOFError) as error:
                 raise Closed("reset") from error
             if not data:
                 raise Closed(f"closed {missing} bytes before the end of a body")
@@ -215,7 +222,7 @@ class Connection:
         """The other side closes now, without another byte."""
         try:
             left = self.pending or self.socket.recv(1)
-        except ConnectionResetError:
+        except (ConnectionResetError, ssl.SSLEOFError):
             return
         except TimeoutError as error:
             raise AssertionError("the connection stays open") from error

@@ -230,7 +230,7 @@ Test(accounts, file_that_is_no_text_or_too_long_is_refused)
 
     memset(big, '#', sizeof(big));
     cr_expect_eq(load_bytes(accounts, "acct\0AAAA", 10, 0600, (uid_t)-1, (gid_t)-1, path, NULL), -EINVAL);
-    cr_expect_eq(load_bytes(accounts, big, sizeof(big), 0600, (uid_t)-1, (gid_t)-1, path, NULL), -ENOBUFS);
+    cr_expect_eq(load_bytes(accounts, big, sizeof(big), 0600, (uid_t)-1, (gid_t)-1, path, NULL), -EFBIG);
     accounts_free(accounts);
 }
 

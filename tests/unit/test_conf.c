@@ -101,7 +101,7 @@ static const struct wrong {
 } wrong[] = {
     {"[lisen]\ntcp = 1\n", "PATH:1: [lisen]: unknown section, did you mean [listen]?"},
     {"[network]\n",
-     "PATH:1: [network]: unknown section, write [listen], [channel], [upstream], [slots], [limits], [accounts] or [log]"},
+     "PATH:1: [network]: unknown section, write [listen], [tls], [channel], [upstream], [slots], [limits], [accounts] or [log]"},
     {"[listen]\ntpc = 127.0.0.1:1\n", "PATH:2: listen.tpc: unknown key, did you mean tcp?"},
     {"[limits]\nheader_timout = 1s\n", "PATH:2: limits.header_timout: unknown key, did you mean header_timeout?"},
     {"[limits]\nbananas = 1\n", "PATH:2: limits.bananas: unknown key, see blobproxyd --help for the keys there are"},

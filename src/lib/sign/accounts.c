@@ -3,13 +3,12 @@
 #include "accounts.h"
 
 #include "../buf.h"
+#include "../file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <nettle/base64.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* Some hundred accounts: more than one proxy serves. */
 #define KEY_FILE_BYTES_MAX 65536u
@@ -149,7 +148,7 @@ static int accounts_add_line(struct accounts *accounts, char *line, struct err *
 
 static int accounts_add_text(struct accounts *accounts, struct buf *text, const char *path, struct err *err)
 {
-    char *line = text->bytes;
+    char *line = text->len > 0 ? text->bytes : NULL;
     int r;
 
     if (text->len > 0 && memchr(text->bytes, '\0', text->len))
@@ -167,60 +166,13 @@ static int accounts_add_text(struct accounts *accounts, struct buf *text, const 
     return 0;
 }
 
-static int key_file_check(int fd, const char *path, struct err *err)
-{
-    mode_t forbidden = S_IRWXG | S_IRWXO;
-    struct stat st;
-
-    if (fstat(fd, &st) < 0)
-        return err_set(err, -errno, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return err_set(err, -EPERM, "%s: not a regular file", path);
-    if (st.st_uid != 0 && st.st_uid != geteuid())
-        return err_set(err, -EPERM, "%s: belongs to user %u: chown it to the user that reads it", path, st.st_uid);
-    /* The access list by which systemd shares a credential of root:root with the service shows as a bit of the group. */
-    if (st.st_uid == 0 && st.st_gid == 0)
-        forbidden &= ~(mode_t)S_IRGRP;
-    if (st.st_mode & forbidden)
-        return err_set(err, -EPERM, "%s: others than its owner have access (mode %04o): chmod 0600 %s", path,
-                       (unsigned)st.st_mode & 07777u, path);
-    return 0;
-}
-
-static int key_file_read(int fd, const char *path, struct buf *text, struct err *err)
-{
-    for (;;) {
-        ssize_t n;
-
-        if (buf_reserve(text, 4096) < 0)
-            return err_set(err, text->failed, "%s: %s", path, text->failed == -ENOBUFS ? "longer than 64 KiB" : "out of memory");
-        n = read(fd, text->bytes + text->len, 4096);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return err_set(err, -errno, "%s: %s", path, strerror(errno));
-        if (n == 0)
-            break;
-        text->len += (size_t)n;
-        text->bytes[text->len] = '\0';
-    }
-    return 0;
-}
-
 int accounts_load(struct accounts *accounts, const char *path, struct err *err)
 {
     struct buf text CLEANUP(buf_wipe);
-    int fd CLEANUP(cleanup_fd) = -1;
     int r;
 
-    buf_init(&text, KEY_FILE_BYTES_MAX + 4096);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0)
-        return err_set(err, -errno, "%s: %s", path, strerror(errno));
-    r = key_file_check(fd, path, err);
-    if (r < 0)
-        return r;
-    r = key_file_read(fd, path, &text, err);
+    buf_init(&text, KEY_FILE_BYTES_MAX);
+    r = file_read_secret(path, &text, err);
     if (r < 0)
         return r;
     return accounts_add_text(accounts, &text, path, err);
