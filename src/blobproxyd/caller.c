@@ -4,7 +4,9 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 static bool is_loopback(const struct sockaddr_storage *address)
 {
@@ -31,7 +33,9 @@ static struct caller unix_caller(int socket)
     return caller;
 }
 
-/* Both ends are looked at: a client that reaches the loopback from elsewhere, or leaves from it, is none of the loopback. */
+/* A Unix socket without a name was accepted by nobody: it is one of a pair of the program's own, and says nothing of a client.
+ * Of TCP both ends are looked at: a client that reaches the loopback from elsewhere, or leaves from it, is none of the loopback.
+ */
 struct caller caller_of(int socket)
 {
     struct sockaddr_storage here = {0}, there = {0};
@@ -40,7 +44,7 @@ struct caller caller_of(int socket)
     if (getsockname(socket, (struct sockaddr *)&here, &here_len) < 0)
         return (struct caller){.kind = CALLER_TCP};
     if (here.ss_family == AF_UNIX)
-        return unix_caller(socket);
+        return here_len > offsetof(struct sockaddr_un, sun_path) ? unix_caller(socket) : (struct caller){.kind = CALLER_TCP};
     return (struct caller){.kind = CALLER_TCP,
                            .is_loopback = is_loopback(&here) && getpeername(socket, (struct sockaddr *)&there, &there_len) == 0 &&
                                           is_loopback(&there)};

@@ -19,7 +19,8 @@ struct caller {
     uid_t uid;
 };
 
-/* Looks at a connected socket. What is no Unix socket is CALLER_TCP: who knows of TLS says so afterwards. */
+/* Looks at a socket that was accepted. What is not by a Unix socket with a name is CALLER_TCP: who knows of TLS says so
+ * afterwards. */
 struct caller caller_of(int socket);
 
 #endif

@@ -5,8 +5,9 @@
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <netinet/in.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* A connection over the loopback: *ret_accepted is its server's end. */
@@ -50,14 +51,35 @@ Test(caller, tcp_over_the_loopback_is_known)
 
 Test(caller, unix_socket_tells_the_user)
 {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int listener = socket(AF_UNIX, SOCK_STREAM, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "/tmp/test_caller.%d", (int)getpid());
+    cr_assert_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+    cr_assert_eq(listen(listener, 1), 0);
+    cr_assert_eq(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+    int accepted = accept(listener, NULL, NULL);
+    struct caller caller = caller_of(accepted);
+
+    cr_expect_eq(caller.kind, CALLER_UNIX);
+    cr_expect(caller.has_uid);
+    cr_expect_eq(caller.uid, geteuid());
+    unlink(address.sun_path);
+    close(accepted);
+    close(client);
+    close(listener);
+}
+
+Test(caller, one_of_a_pair_is_nobody)
+{
     int ends[2];
 
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
     struct caller caller = caller_of(ends[0]);
 
-    cr_expect_eq(caller.kind, CALLER_UNIX);
-    cr_expect(caller.has_uid);
-    cr_expect_eq(caller.uid, geteuid());
+    cr_expect_eq(caller.kind, CALLER_TCP);
+    cr_expect_not(caller.has_uid);
+    cr_expect_not(caller.is_loopback);
     close(ends[0]);
     close(ends[1]);
 }
