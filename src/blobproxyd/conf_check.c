@@ -275,7 +275,7 @@ static void check_upstream(const struct conf *conf, struct conf_problems *proble
 {
     const char *path = conf->upstream_ca_file;
 
-    if (conf->upstream_fallback != FALLBACK_OFF && *path && is_usable(conf, CONF_upstream_ca_file) && access(path, R_OK) < 0)
+    if (conf->upstream_fallback != FALLBACK_OFF && *path && conf_is_usable(conf, CONF_upstream_ca_file) && access(path, R_OK) < 0)
         conf_problem(problems, &conf->origins[CONF_upstream_ca_file], &conf_rows[CONF_upstream_ca_file], "cannot read %s: %s",
                      path, strerror(errno));
 }

@@ -56,6 +56,14 @@ static unsigned port_of(struct slice authority)
     return 0;
 }
 
+static bool is_port_of(unsigned port, const char *const *listeners)
+{
+    for (; listeners && *listeners; listeners++)
+        if (port == port_of(slice_of(*listeners)))
+            return true;
+    return false;
+}
+
 static bool is_our_port(const struct url *url, const struct copysource_self *self)
 {
     unsigned port = port_of(url->authority), of_request = port_of(self->request_host);
@@ -64,10 +72,7 @@ static bool is_our_port(const struct url *url, const struct copysource_self *sel
         port = url->default_port;
     if (port == (of_request > 0 ? of_request : url->default_port))
         return true;
-    for (const char *const *listener = self->listeners; listener && *listener; listener++)
-        if (port == port_of(slice_of(*listener)))
-            return true;
-    return false;
+    return is_port_of(port, self->listeners) || is_port_of(port, self->tls_listeners);
 }
 
 /* Does the name lie under localhost, where no service lives? */

@@ -9,7 +9,8 @@
 struct copysource_self {
     const struct target_hosts *hosts;
     const char *const *listeners; /* NULL-terminated, "ADDRESS:PORT": their ports are ours */
-    struct slice request_host;    /* Host of the request: its port is ours too, whatever was mapped on the way */
+    const char *const *tls_listeners;
+    struct slice request_host; /* Host of the request: its port is ours too, whatever was mapped on the way */
 };
 
 /* Is it a URL of the proxy's own endpoint, and of what? In path style: http or https, a loopback name or one of

@@ -514,8 +514,8 @@ enum exchange_next exchange_continue(struct exchange *x)
 {
     if (x->state == EX_BODY && is_body_complete(x) && x->upload)
         upload_finish(x->upload);
-    else if (x->state == EX_BODY && is_body_complete(x) && x->upstream)
-        exchange_move(x, EX_UPSTREAM);
+    else if (x->state == EX_BODY && is_body_complete(x) && x->route != METRIC_ROUTE_CHANNEL)
+        exchange_upstream_finish(x);
     else if (x->state == EX_BODY && is_body_complete(x))
         send_request(x);
     else if (x->state == EX_DISCARD && is_body_complete(x))

@@ -208,6 +208,8 @@ void exchange_watch_channel(struct exchange *x);
 
 /* As exchange_body(), for an exchange that goes upstream. */
 enum exchange_next exchange_upstream_body(struct exchange *x, const char *bytes, size_t len, size_t *taken);
+/* The body is complete. */
+void exchange_upstream_finish(struct exchange *x);
 ssize_t exchange_upstream_read(struct exchange *x, char *bytes, size_t max);
 
 /* The deadline has passed. */

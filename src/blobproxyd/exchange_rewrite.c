@@ -60,6 +60,7 @@ int exchange_rewrite_urls(struct exchange *x)
     const struct copysource_self self = {
         .hosts = &x->env->hosts,
         .listeners = (const char *const *)x->conf->listen_tcp.items,
+        .tls_listeners = (const char *const *)x->conf->listen_tls.items,
         .request_host = head_value(&x->request, "Host"),
     };
     unsigned count = 0;

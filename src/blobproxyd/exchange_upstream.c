@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ACCOUNT_LABEL_BYTES (TARGET_ACCOUNT_BYTES + sizeof("-secondary"))
@@ -160,9 +161,28 @@ static int start_request(struct exchange *x)
     return r < 0 ? r : upstream_start(x->env->route, &request, &hooks, &x->upstream);
 }
 
+/* The body of a batch that is rewritten is gathered first, at most 4 MiB for each seat. */
+static void start_gathering(struct exchange *x)
+{
+    x->kept = malloc(x->body_bytes);
+    if (!x->kept) {
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_INTERNAL, "Out of memory.");
+        return;
+    }
+    if (x->state != EX_BODY)
+        exchange_move(x, EX_BODY);
+    exchange_wake(x);
+}
+
 /* It has a seat. */
 static void start(struct exchange *x)
 {
+    if (exchange_is_path_style_batch(x) && !is_body_complete(x)) {
+        start_gathering(x);
+        return;
+    }
+    if (exchange_rewrite_body(x, (char *)(uintptr_t)kept_body(x), (size_t)x->body_bytes) < 0)
+        return;
     int r = start_request(x);
 
     if (r == -EBUSY) {
@@ -224,9 +244,14 @@ bool exchange_fall_back(struct exchange *x, enum metric why)
 
 enum exchange_next exchange_upstream_body(struct exchange *x, const char *bytes, size_t len, size_t *taken)
 {
-    if (!x->upstream)
+    bool is_gathering = x->kept && exchange_is_path_style_batch(x);
+
+    if (!x->upstream && !is_gathering)
         sit_down(x);
-    if (x->state == EX_BODY) {
+    if (x->state == EX_BODY && x->kept && !x->upstream) {
+        memcpy(x->kept + x->body_received, bytes, len);
+        *taken = len;
+    } else if (x->state == EX_BODY) {
         *taken = upstream_write(x->upstream, bytes, len);
         if (*taken == 0) {
             x->is_waiting = true;
@@ -237,6 +262,14 @@ enum exchange_next exchange_upstream_body(struct exchange *x, const char *bytes,
     }
     x->body_received += *taken;
     return exchange_next_step(x);
+}
+
+void exchange_upstream_finish(struct exchange *x)
+{
+    if (x->upstream)
+        exchange_move(x, EX_UPSTREAM);
+    else
+        start(x);
 }
 
 ssize_t exchange_upstream_read(struct exchange *x, char *bytes, size_t max)

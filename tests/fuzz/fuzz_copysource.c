@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_init(&text, LIMIT_HEAD_BYTES);
     if (!line)
         return 0;
-    struct copysource_self self = {&hosts, listeners, {bytes, (size_t)(line - bytes)}};
+    struct copysource_self self = {.hosts = &hosts, .listeners = listeners, .request_host = {bytes, (size_t)(line - bytes)}};
 
     url = (struct slice){line + 1, size - self.request_host.len - 1};
     if (!copysource_is_own(url, &self, &target))

@@ -7,6 +7,7 @@ from compare import ABSENT
 
 WRONG_KEY = "a wrong signature is AuthenticationFailed, as documented; Azurite has AuthorizationFailure, and the proxy refuses by itself"
 BLOCK_LIST = "after Put Blob Azurite tells a time of tier change and encryption, after a block list, which a large Put Blob becomes, it does not"
+NO_LENGTH = "a 304, or the refusal of a HEAD, that names no length: the HTTP library of the proxy writes Content-Length: 0, and cannot be told not to"
 
 # What a refusal has beside its code that tells who refused.
 _REFUSER = ("type", "server", "x-ms-version")
@@ -36,13 +37,27 @@ def _is_block_list(row):
     return (_TIER_TIME.search(name) and direct in ("{date}", "{time}")) or (_ENCRYPTED.search(name) and direct is True)
 
 
+def _is_no_length(row):
+    _, what, direct, proxied = row
+    owner, name = _owner_and_name(what)
+    return name == "content-length" and direct == ABSENT and proxied == "0" and bool(re.search(r" 304$|^HEAD .* [45]\d\d$", owner))
+
+
+def _reason(row, refusals):
+    if _is_wrong_key(row, refusals):
+        return WRONG_KEY
+    if _is_block_list(row):
+        return BLOCK_LIST
+    return NO_LENGTH if _is_no_length(row) else None
+
+
 def split(rows):
     """(differences, {reason: how many})"""
     codes = [what for scenario, what, *values in rows if scenario == "errors" and values == ["AuthorizationFailure", "AuthenticationFailed"]]
     refusals = {_owner_and_name(what)[0] for what in codes}
     left, counts = [], {}
     for row in rows:
-        reason = WRONG_KEY if _is_wrong_key(row, refusals) else BLOCK_LIST if _is_block_list(row) else None
+        reason = _reason(row, refusals)
         if reason:
             counts[reason] = counts.get(reason, 0) + 1
         else:

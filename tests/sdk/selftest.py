@@ -126,6 +126,13 @@ def what_azurite_does_otherwise():
             ("parallel_upload", "results.list[1].properties.serverEncrypted", True, False),
         ]
         equal(allowed.split(rows), (rows, {}))
+    with step("a 304 and a refused HEAD without a length may name 0"):
+        rows = [("s", f"{line}: content-length", "(none)", "0") for line in ("GET {endpoint}/b 304", "HEAD {endpoint}/b 304", "HEAD {endpoint}/b 404")]
+        equal(allowed.split(rows), ([], {allowed.NO_LENGTH: 3}))
+    with step("... but no other answer, and no other length"):
+        rows = [("s", f"{line}: content-length", "(none)", "0") for line in ("GET {endpoint}/b 404", "HEAD {endpoint}/b 200", "PUT {endpoint}/b 412")]
+        rows += [("s", "HEAD {endpoint}/b 404: content-length", "(none)", "5"), ("s", "GET {endpoint}/b 304: content-length", "7", "0")]
+        equal(allowed.split(rows), (rows, {}))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,14 @@
 static const char *const suffixes[] = {"blob.localhost", "blob.core.windows.net", NULL};
 static const char *const names[] = {"proxy.internal", NULL};
 static const char *const domains[] = {"files.example.org=acct", NULL};
+static const char *const tls_listeners[] = {"127.0.0.1:10100", NULL};
 static const char *const listeners[] = {"127.0.0.1:10000", "[::1]:10001", NULL};
 static const struct target_hosts hosts = {.account_suffixes = suffixes, .extra_names = names, .domains = domains};
 
 static bool is_own(const char *url, const char *host, struct target *target)
 {
-    const struct copysource_self self = {.hosts = &hosts, .listeners = listeners, .request_host = slice_of(host)};
+    const struct copysource_self self = {
+        .hosts = &hosts, .listeners = listeners, .tls_listeners = tls_listeners, .request_host = slice_of(host)};
 
     return copysource_is_own(slice_of(url), &self, target);
 }

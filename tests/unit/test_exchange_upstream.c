@@ -249,6 +249,45 @@ Test(exchange_upstream, a_body_that_no_slot_takes_streams_through_a_small_buffer
     cr_expect_eq(counted, sizeof(big));
 }
 
+#define BATCH(target) "--b\r\n\r\nDELETE " target " HTTP/1.1\r\nContent-Length: 0\r\n\r\n\r\n--b--\r\n"
+
+static void play_batch(struct peer *self)
+{
+    peer_accept(self);
+    peer_read_head(self);
+    peer_read(self, sizeof(BATCH("/c/b")) - 1);
+    peer_send(self, "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n");
+}
+
+Test(exchange_upstream, a_batch_in_path_style_is_gathered_and_rewritten)
+{
+    static const char body[] = BATCH("/devstoreaccount1/c/b");
+    static const char *const expectations[] = {"x-none: 1", "Expect: 100-continue"};
+    char length[64], expected[64];
+
+    snprintf(length, sizeof(length), "Content-Length: %zu", sizeof(body) - 1);
+    snprintf(expected, sizeof(expected), "\r\nContent-Length: %zu\r\n", sizeof(BATCH("/c/b")) - 1);
+    for (size_t i = 0; i < 2; i++) {
+        const char *const fields[] = {"Host: 127.0.0.1", "Content-Type: multipart/mixed; boundary=b", length, expectations[i],
+                                      NULL};
+
+        open_peer(play_batch);
+        channel_goes();
+        struct exchange *x = fixture_request(fixture, "POST", "/devstoreaccount1?comp=batch&sv=1&sig=a", fields);
+
+        cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+        cr_assert_eq(until_answer(x, send_body(x, body, sizeof(body) - 1)), EXCHANGE_ANSWER);
+        expect_answer(x, 202, NULL);
+        end(x);
+        peer_join(&peer);
+        cr_expect_not_null(strstr(peer.heard, BATCH("/c/b")));
+        cr_expect_not_null(strstr(peer.heard, expected));
+        route_free(fixture->env.route);
+        fixture->env.route = NULL;
+        peer = (struct peer){.listener = 0};
+    }
+}
+
 static void play_early_refusal(struct peer *self)
 {
     peer_accept(self);
