@@ -24,7 +24,6 @@
 #define LIMIT_REQUEST_XML_BYTES (6u * 1024 * 1024)
 
 /* Documented limits of the Blob service. */
-#define LIMIT_PUT_BLOB_BYTES (5000ull * 1024 * 1024)
 #define LIMIT_BLOB_NAME_CHARS 1024u
 #define LIMIT_METADATA_BYTES 8192u
 #define LIMIT_BLOCKS_COMMITTED 50000u
