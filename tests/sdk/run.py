@@ -97,9 +97,9 @@ class Program:
             (base / f"{self.language}-{label}.json").write_text(text)
 
 
-def differences(program, second, label, with_tls=True):
+def differences(program, second, label):
     """(scenarios, [(scenario, what, direct, proxied)])"""
-    one, complaints = program.run(services.direct(with_tls=with_tls), "direct")
+    one, complaints = program.run(services.direct(), "direct")
     other, more = program.run(second, label)
     found = [("program", "end", text, compare.ABSENT) for text in complaints]
     found += [("program", "end", compare.ABSENT, text) for text in more]
@@ -137,9 +137,8 @@ def check(language, options):
     program = Program(language, options.scenario, options.keep)
     if options.self_test:
         return self_test(program)
-    with_tls = options.direct or services.has_tls()
-    second = (services.direct(), "direct-again") if options.direct else (services.proxied(with_tls), "proxied")
-    count, found = differences(program, *second, with_tls=with_tls)
+    second = (services.direct(), "direct-again") if options.direct else (services.proxied(), "proxied")
+    count, found = differences(program, *second)
     found, counts = allowed.split(found)
     for reason, number in counts.items():
         print(f"# {language}: {number} times: {reason}", flush=True)

@@ -88,16 +88,15 @@ def _names(environment, *ports):
 
 
 @contextlib.contextmanager
-def direct(change=None, with_tls=True):
+def direct(change=None):
     """(environment, names of the endpoint); with change() everything goes through a forwarder that changes the answers' heads."""
     with contextlib.ExitStack() as stack:
         azurite = stack.enter_context(Azurite())
         port = stack.enter_context(Forwarder(azurite.address, change, is_flaky=False)).port if change else azurite.port
         flaky = stack.enter_context(Forwarder(azurite.address))
         environment = _environment(port, flaky.port)
-        if with_tls:
-            identity = stack.enter_context(Identity())
-            environment.update(_tls(stack.enter_context(SecureAzurite(identity)).port, identity))
+        identity = stack.enter_context(Identity())
+        environment.update(_tls(stack.enter_context(SecureAzurite(identity)).port, identity))
         yield environment, _names(environment, port, azurite.port)
 
 
@@ -112,16 +111,6 @@ def _node_options(options):
         del os.environ["NODE_OPTIONS"]
         if before is not None:
             os.environ["NODE_OPTIONS"] = before
-
-
-def _knows(text):
-    """Does the proxy that was built speak of it in its help?"""
-    said = subprocess.run([BUILD / "blobproxyd", "--help"], capture_output=True, text=True, check=True)
-    return text in said.stdout
-
-
-def has_tls():
-    return _knows("--listen-tls")
 
 
 def _start_secure(stack):
@@ -141,18 +130,16 @@ def _start_host_style(stack):
         azurite = Azurite()
     stack.enter_context(azurite)
     url = f"http://{{account}}.blob.localhost:{azurite.port}"
-    config = f"[accounts]\nendpoint = {url}\n" if _knows("endpoint = ") else ""
-    return azurite, stack.enter_context(Daemon(config, backend=url))
+    return azurite, stack.enter_context(Daemon(f"[accounts]\nendpoint = {url}\n", backend=url))
 
 
 @contextlib.contextmanager
-def proxied(with_tls=True):
+def proxied():
     with contextlib.ExitStack() as stack:
         azurite, daemon = _start_host_style(stack)
         flaky = stack.enter_context(Forwarder(daemon.address))
         environment = _environment(daemon.port, flaky.port)
-        if with_tls:
-            environment.update(_start_secure(stack))
+        environment.update(_start_secure(stack))
         yield environment, _names(environment, daemon.port, azurite.port)
         daemon.wait_idle()
 
