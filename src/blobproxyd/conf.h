@@ -59,7 +59,7 @@ struct conf {
     uint64_t upstream_breaker_time_ms;    /* 10s */
 
     uint32_t slots_small;       /* 256, over all shards */
-    uint32_t slots_large;       /* 16 */
+    uint32_t slots_large;       /* 24 */
     uint32_t slots_large_bytes; /* 8M; at most 31M */
     uint32_t slots_read_window; /* 12 */
 
@@ -111,7 +111,8 @@ int conf_reload(const struct conf *running, struct conf **ret_conf, struct buf *
 /* Is there something to say about the certificate that is no mistake? It has expired, is about to, or is not valid yet. */
 bool conf_tls_warning(const struct conf *conf, int64_t now_us, struct err *ret_warning);
 
-/* Shards to run: limits.shards, or the CPUs that this process may use as far as each shard gets a slot of both classes. */
+/* Shards to run: limits.shards, or the CPUs that this process may use as far as each shard gets six large slots; at most as many
+ * as there are slots of either class. */
 unsigned conf_shards(const struct conf *conf);
 
 /* All defaults of conf.def, nothing resolved, no accounts. NULL: no memory. */

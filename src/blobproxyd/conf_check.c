@@ -19,6 +19,10 @@
 #define BUFFER_PAGES ((LIMIT_SLOT_REQUEST_BYTES + LIMIT_SLOT_RESPONSE_BYTES) / PAGE_BYTES)
 #define LARGE_MAX_BYTES 32505856u /* slots.large_bytes in conf.def */
 
+/* Large slots that each shard shall have before there is one more: a single read runs in the slots of its shard, and half of the
+ * window that it would like is what a few CPUs can leave it. */
+#define SHARD_SLOTS_LARGE 6u
+
 _Static_assert(BUFFER_PAGES + LARGE_MAX_BYTES / PAGE_BYTES <= LIMIT_TRANSFER_PAGES, "the largest slot fits one transfer");
 
 bool conf_is_usable(const struct conf *conf, enum conf_key key)
@@ -298,15 +302,20 @@ static unsigned usable_cpus(void)
     return count > 0 ? (unsigned)count : 1;
 }
 
+static unsigned at_most(unsigned shards, unsigned most)
+{
+    return shards < most ? shards : most;
+}
+
 unsigned conf_shards(const struct conf *conf)
 {
-    unsigned shards = conf->limits_shards ? conf->limits_shards : usable_cpus();
+    unsigned shards = conf->limits_shards;
 
-    if (shards > conf->slots_small)
-        shards = conf->slots_small;
-    if (shards > conf->slots_large)
-        shards = conf->slots_large;
-    return shards;
+    if (shards == 0)
+        shards = at_most(usable_cpus(), conf->slots_large / SHARD_SLOTS_LARGE);
+    if (shards == 0)
+        shards = 1;
+    return at_most(at_most(shards, conf->slots_small), conf->slots_large);
 }
 
 static void load_credential(struct conf *conf, struct conf_problems *problems)

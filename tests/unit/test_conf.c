@@ -215,7 +215,7 @@ static const struct wrong {
     {"[limits]\nconnections = many\n", "PATH:2: limits.connections: \"many\" is not a number, write digits alone"},
     {"[limits]\nconnections = -1\n", "PATH:2: limits.connections: \"-1\" is not a number, write digits alone"},
     {"[limits]\nconnections = 0\n", "PATH:2: limits.connections: 0 is out of range, write 1 to 1000000"},
-    {"[limits]\nshards = 17\n", "slots.large: fewer than limits.shards, write at least 17, or fewer shards"},
+    {"[limits]\nshards = 25\n", "slots.large: fewer than limits.shards, write at least 25, or fewer shards"},
     {"[limits]\nshards = 8\n[slots]\nsmall = 4\n",
      "PATH:4: slots.small: fewer than limits.shards, write at least 8, or fewer shards"},
     {"[limits]\nbody_rate = 16k\n",
@@ -346,7 +346,7 @@ Test(conf, an_empty_file_gives_the_defaults, .init = make_directory, .fini = rem
     cr_expect_eq(conf->channel_ring_bytes, 262144u);
     cr_expect_eq(conf->channel_timeout_ms, 60000u);
     cr_expect_eq(conf->slots_small, 256u);
-    cr_expect_eq(conf->slots_large, 16u);
+    cr_expect_eq(conf->slots_large, 24u);
     cr_expect_eq(conf->slots_large_bytes, 8u << 20);
     cr_expect_eq(conf->slots_read_window, 12u);
     cr_expect_eq(conf->limits_connections, 16384u);
@@ -591,6 +591,8 @@ Test(conf, shards_follow_the_slots_when_nobody_sets_them)
     conf->slots_large = 4096;
     conf->slots_small = 4096;
     cr_expect_geq(conf_shards(conf), 1u);
+    conf->slots_large = 11;
+    cr_expect_eq(conf_shards(conf), 1u, "two would have fewer than six each");
     conf->limits_shards = 3;
     cr_expect_eq(conf_shards(conf), 3u);
     conf_free(conf);
