@@ -4,6 +4,7 @@
 import base64
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -22,10 +23,24 @@ DEADLINE_S = 30
 POLL_S = 0.02
 
 
+# Below those that outgoing connections take (net.ipv4.ip_local_port_range), which would come in between.
+PORTS = range(20000, 32000)
+_ports_given = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, another one each time."""
+    while True:
+        port = random.choice(PORTS)
+        if port in _ports_given:
+            continue
+        _ports_given.add(port)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def has_ipv6():
