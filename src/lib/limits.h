@@ -24,7 +24,6 @@
 #define LIMIT_REQUEST_XML_BYTES (6u * 1024 * 1024)
 
 /* Documented limits of the Blob service. */
-#define LIMIT_PUT_BLOB_BYTES (50000ull * 4000 * 1024 * 1024) /* a Put Blob that goes in blocks: what these hold, not 5000 MiB */
 #define LIMIT_BLOB_NAME_CHARS 1024u
 #define LIMIT_METADATA_BYTES 8192u
 #define LIMIT_BLOCKS_COMMITTED 50000u
