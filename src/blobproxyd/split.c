@@ -124,7 +124,7 @@ static int ask_upstream(struct split *split, uint64_t first)
 {
     struct exchange *x = split->x;
     struct exchange_shape shape = {.kind = SHAPE_RANGE, .first = first, .last = split->end - 1, .etag = slice_of(split->etag)};
-    struct upstream_hooks hooks = {upstream_answered, upstream_failed, upstream_moved, split};
+    struct upstream_hooks hooks = {upstream_answered, upstream_failed, upstream_moved, NULL, split};
     struct upstream_request request = {.head = &x->env->composed};
     struct composed_text text;
     int r = exchange_admit_upstream(x, &shape, &text, &request.endpoint);
