@@ -582,6 +582,27 @@ Test(exchange, a_range_in_parts_follows_the_answer_and_keeps_its_digest)
     fixture_free(fixture);
 }
 
+Test(exchange, does_not_split_a_range_whose_digest_the_host_has_not_told)
+{
+    static const char *const wishes[] = {"x-ms-range-get-content-md5: true", "x-ms-range-get-content-crc64: True"};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *const fields[] = {"Host: 127.0.0.1", "x-ms-range: bytes=100-", wishes[i], NULL};
+        struct fixture *fixture = fixture_new(4, 2);
+        struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, fields);
+
+        cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+        fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER,
+                       "HTTP/1.1 206 P\r\nContent-Length: 699900\r\nContent-Range: bytes 100-699999/700000\r\nETag: \"v1\"\r\n",
+                       NULL, 0);
+        cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+        cr_expect_eq(answer_status(x), 500);
+        exchange_end(x, true);
+        expect_slots_used(fixture, 0);
+        fixture_free(fixture);
+    }
+}
+
 /* ---- losses ---- */
 
 Test(exchange, sends_a_read_again_after_a_loss)

@@ -809,6 +809,33 @@ Test(exchange_upstream, an_unknown_account_shuts_out_no_other)
     exchange_end(x, false);
 }
 
+Test(exchange_upstream, endpoints_that_are_forgotten_count_no_more)
+{
+    struct route_endpoint *endpoint;
+    struct buf text CLEANUP(buf_free);
+    char account[16];
+    unsigned open = 0;
+
+    fixture->conf->upstream_breaker_failures = 1;
+    open_route("http://{account}.localhost:1", 4);
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(account, sizeof(account), "account%03u", i);
+        cr_assert_eq(route_admit(fixture->env.route, account, &endpoint), 0);
+        route_report(fixture->env.route, endpoint, BREAKER_FAILURE);
+    }
+    buf_init(&text, 1 << 20);
+    cr_assert_eq(metrics_write(fixture->metrics, &text), 0);
+    const char *gauge = strstr(text.bytes, "\nblobproxy_breakers{state=\"open\"} ");
+
+    cr_assert_not_null(gauge);
+    cr_assert_eq(sscanf(gauge, "\nblobproxy_breakers{state=\"open\"} %u", &open), 1);
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(account, sizeof(account), "account%03u", i);
+        open -= !route_would_admit(fixture->env.route, account);
+    }
+    cr_expect_eq(open, 0);
+}
+
 Test(exchange_upstream, who_finds_no_seat_waits_in_order_and_then_gets_503)
 {
     struct exchange *first, *second, *third;
