@@ -24,15 +24,18 @@ static const struct {
 
 bool breaker_would_admit(const struct breaker *breaker, uint64_t now_us)
 {
-    return breaker->state == BREAKER_CLOSED || (breaker->state == BREAKER_OPEN && now_us >= breaker->probe_at_us);
+    return breaker->state == BREAKER_CLOSED || now_us >= breaker->probe_at_us;
 }
 
-bool breaker_admit(struct breaker *breaker, uint64_t now_us)
+/* A probe may be long under way without an outcome: a large body, of a client that takes its time. */
+bool breaker_admit(struct breaker *breaker, const struct breaker_limits *limits, uint64_t now_us)
 {
     if (!breaker_would_admit(breaker, now_us))
         return false;
-    if (breaker->state == BREAKER_OPEN)
+    if (breaker->state != BREAKER_CLOSED) {
         breaker->state = BREAKER_HALF_OPEN;
+        breaker->probe_at_us = now_us + limits->open_us;
+    }
     return true;
 }
 

@@ -10,7 +10,7 @@
 enum breaker_state {
     BREAKER_CLOSED,    /* everything is admitted */
     BREAKER_OPEN,      /* nothing is, until the time is over */
-    BREAKER_HALF_OPEN, /* one probe is under way */
+    BREAKER_HALF_OPEN, /* a probe is under way; the next one goes when it has said nothing for as long as it was open */
     BREAKER_STATES
 };
 
@@ -30,14 +30,14 @@ struct breaker_limits {
 struct breaker {
     enum breaker_state state;
     unsigned failures;
-    uint64_t probe_at_us; /* while open */
+    uint64_t probe_at_us; /* while not closed: of the next one */
 };
 
 /* Would an attempt be admitted now? Changes nothing. */
 bool breaker_would_admit(const struct breaker *breaker, uint64_t now_us);
 
 /* Admits an attempt, whose outcome must then be reported, or refuses it. */
-bool breaker_admit(struct breaker *breaker, uint64_t now_us);
+bool breaker_admit(struct breaker *breaker, const struct breaker_limits *limits, uint64_t now_us);
 
 void breaker_report(struct breaker *breaker, const struct breaker_limits *limits, enum breaker_outcome outcome, uint64_t now_us);
 

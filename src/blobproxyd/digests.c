@@ -29,3 +29,35 @@ void digests_end(struct digests *digests)
     base64_encode_raw(digests->crc_text, sizeof(crc), crc);
     digests->crc_text[sizeof(digests->crc_text) - 1] = '\0';
 }
+
+static bool is_as_claimed(struct slice claimed, const char *text)
+{
+    return !claimed.bytes || slice_equal(claimed, slice_of(text));
+}
+
+static bool is_md5(struct slice text)
+{
+    struct base64_decode_ctx decoder;
+    uint8_t md5[BASE64_DECODE_LENGTH(BASE64_ENCODE_RAW_LENGTH(MD5_DIGEST_SIZE))];
+    size_t len = sizeof(md5);
+
+    base64_decode_init(&decoder);
+    return text.len == BASE64_ENCODE_RAW_LENGTH(MD5_DIGEST_SIZE) &&
+           base64_decode_update(&decoder, &len, md5, text.len, text.bytes) && base64_decode_final(&decoder) &&
+           len == MD5_DIGEST_SIZE;
+}
+
+enum azure_error digests_check(const struct digests *digests, const struct head *request)
+{
+    static const char *const fields[] = {"Content-MD5", "x-ms-blob-content-md5"};
+
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        struct slice claimed = head_value(request, fields[i]);
+
+        if (claimed.bytes && !is_md5(claimed))
+            return AZURE_InvalidMd5;
+        if (!is_as_claimed(claimed, digests->md5_text))
+            return AZURE_Md5Mismatch;
+    }
+    return is_as_claimed(head_value(request, "x-ms-content-crc64"), digests->crc_text) ? AZURE_OK : AZURE_Crc64Mismatch;
+}

@@ -3,6 +3,9 @@
 #ifndef BLOBPROXYD_DIGESTS_H
 #define BLOBPROXYD_DIGESTS_H
 
+#include "../lib/azure/error.h"
+#include "../lib/head.h"
+
 #include <nettle/base64.h>
 #include <nettle/md5.h>
 #include <stdbool.h>
@@ -20,5 +23,9 @@ struct digests {
 void digests_begin(struct digests *digests, bool with_crc);
 void digests_update(struct digests *digests, const char *bytes, size_t len);
 void digests_end(struct digests *digests);
+
+/* Are they what a Put Blob claims? AZURE_OK, InvalidMd5, Md5Mismatch, Crc64Mismatch. Content-MD5 and x-ms-blob-content-md5 both
+ * tell the MD5 of its body. */
+enum azure_error digests_check(const struct digests *digests, const struct head *request);
 
 #endif

@@ -77,6 +77,8 @@ struct exchange *exchange_new(struct exchange_env *env, const char *raw_target, 
         buf_init(&x->response_bytes, RESPONSE_BYTES_MAX);
     }
     if (!x || !target) {
+        if (x)
+            buf_free(&x->response_bytes);
         free(x);
         free(target);
         return NULL;
@@ -153,13 +155,19 @@ static int acquire_slot(struct exchange *x, enum slot_class class)
     return -EAGAIN;
 }
 
-static void move_body(struct exchange *x)
+/* 0 or -EIO after a refusal. */
+static int move_body(struct exchange *x)
 {
     if (!x->old_slot)
-        return;
+        return 0;
     memcpy(x->slot->data, x->old_slot->data, x->body_received);
+    bool is_whole = body_mark_stands(&x->mark, x->old_slot->data) && body_mark_stands(&x->mark, x->slot->data);
+
     slots_put(x->old_slot, x->env->slots);
     x->old_slot = NULL;
+    if (!is_whole)
+        exchange_refuse_overwritten(x);
+    return is_whole ? 0 : -EIO;
 }
 
 /* The request is complete and has its slot. Ends in EX_HOST, in EX_SLOT (the slot's memory has gone with its channel), or
@@ -176,8 +184,7 @@ static void send_request(struct exchange *x)
         if (acquire_slot(x, class) < 0)
             return;
     }
-    move_body(x);
-    if (exchange_rewrite_body(x, (char *)x->slot->data, x->slot->data_capacity) < 0)
+    if (move_body(x) < 0 || exchange_rewrite_body(x, (char *)x->slot->data, x->slot->data_capacity) < 0)
         return;
     if (exchange_compose(x, x->slot, &(struct exchange_shape){.kind = SHAPE_WHOLE}) < 0) {
         exchange_refuse(x, AZURE_RequestHeadersTooLarge, METRIC_ERROR_TOO_LARGE, "The request's head does not fit a transfer.");
@@ -188,6 +195,7 @@ static void send_request(struct exchange *x)
     x->slot->transfer.owner = x;
     x->submission.transfer = &x->slot->transfer;
     x->submission.failed = exchange_submit_failed;
+    body_mark_set(&x->mark, x->slot->data, x->body_bytes);
     exchange_move(x, EX_HOST);
     x->attempts++;
     if (exchange_env_submit(x->env, &x->submission) < 0)
@@ -316,6 +324,9 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
             grow(x);
             return;
         }
+        /* A write has been executed, and its body been written over. */
+        if (exchange_only_reads(x) && exchange_fall_back(x, METRIC_ROUTE_ANSWER_SIZE))
+            return;
         break;
     case VSP_STATUS_TIMEOUT:
         exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_HOST_STATUS, "The host did not answer the request in time.");
@@ -492,6 +503,9 @@ enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t l
     if (x->state == EX_BODY && !x->slot) {
         if (len < proof)
             return EXCHANGE_BODY;
+        exchange_leave_lost_channel(x);
+    }
+    if (x->state == EX_BODY && !x->slot) {
         if (x->route != METRIC_ROUTE_CHANNEL)
             return exchange_upstream_body(x, bytes, len > left ? (size_t)left : len, taken);
         if (x->upload)

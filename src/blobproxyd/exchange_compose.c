@@ -317,7 +317,7 @@ static uint32_t round_to_pages(uint64_t bytes, uint32_t capacity)
     return rounded < capacity ? (uint32_t)rounded : capacity;
 }
 
-/* How much of the slot's data buffer goes along. */
+/* How much of the slot's data buffer goes along; all of it where the answer is large, or did not fit the first time. */
 static uint32_t data_bytes(const struct exchange *x, const struct slot *slot, const struct exchange_shape *shape)
 {
     enum operation_answer answer = operation_row(x->operation)->answer;
@@ -325,7 +325,7 @@ static uint32_t data_bytes(const struct exchange *x, const struct slot *slot, co
 
     if (shape->kind == SHAPE_RANGE)
         need = shape->last - shape->first + 1;
-    else if (shape->kind == SHAPE_WHOLE && (answer == ANSWER_DATA || answer == ANSWER_LISTING))
+    else if (shape->kind == SHAPE_WHOLE && (answer == ANSWER_DATA || answer == ANSWER_LISTING || x->attempts > 0))
         need = slot->data_capacity;
     return round_to_pages(need > ERROR_BODY_BYTES ? need : ERROR_BODY_BYTES, slot->data_capacity);
 }

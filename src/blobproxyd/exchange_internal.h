@@ -3,6 +3,7 @@
 #ifndef BLOBPROXYD_EXCHANGE_INTERNAL_H
 #define BLOBPROXYD_EXCHANGE_INTERNAL_H
 
+#include "bodymark.h"
 #include "exchange.h"
 #include "upstream.h"
 
@@ -65,6 +66,7 @@ struct exchange {
     struct slot *old_slot; /* keeps the body while a request is sent again with a slot of another size or channel */
     struct slot_waiter waiter;
     struct submission submission;
+    struct body_mark mark; /* of the body that was handed to the host */
     uint8_t guid[16];
 
     enum metric route; /* METRIC_ROUTE_CHANNEL, or why it goes upstream */
@@ -102,6 +104,9 @@ void exchange_refuse(struct exchange *x, enum azure_error error, enum metric kin
 
 /* The answer stands in x: the state becomes READY, or DISCARD while the client still sends a body. */
 void exchange_answered(struct exchange *x);
+
+/* The channel was lost, and where the body stood the host has written: it cannot be sent again. */
+void exchange_refuse_overwritten(struct exchange *x);
 
 /* Decides x->rights; refuses what cannot pass. 0 or -EACCES after a refusal. */
 int exchange_authorize(struct exchange *x) MUST_CHECK;
@@ -193,6 +198,9 @@ enum slot_class exchange_first_class(const struct exchange *x);
 /* A read of unknown size that may well need a large slot: it takes one that is free, because asking twice costs more. */
 bool exchange_wants_large(const struct exchange *x);
 
+/* A read of data or a listing: to ask elsewhere is the same. */
+bool exchange_only_reads(const struct exchange *x);
+
 /* The answer to a read, or one that did not fit, has that many bytes: a hint for the next read. */
 void exchange_learn_size(struct exchange *x, uint64_t body_bytes);
 
@@ -205,6 +213,9 @@ bool exchange_fall_back(struct exchange *x, enum metric why) MUST_CHECK;
 
 /* While it waits for something of the channel: falls back when that goes down. exchange_env_unwatch() ends it. */
 void exchange_watch_channel(struct exchange *x);
+
+/* Its body begins now, and the channel may have gone since the head came: falls back then. */
+void exchange_leave_lost_channel(struct exchange *x);
 
 /* As exchange_body(), for an exchange that goes upstream. */
 enum exchange_next exchange_upstream_body(struct exchange *x, const char *bytes, size_t len, size_t *taken);

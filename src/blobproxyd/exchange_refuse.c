@@ -117,6 +117,13 @@ void exchange_refuse(struct exchange *x, enum azure_error error, enum metric kin
     exchange_answered(x);
 }
 
+void exchange_refuse_overwritten(struct exchange *x)
+{
+    exchange_refuse(x, AZURE_OperationTimedOut, METRIC_ERROR_CHANNEL_LOST,
+                    "The channel to the host was lost while the host wrote its answer over the request's body; the outcome is "
+                    "unknown.");
+}
+
 int exchange_error_text(struct buf *text, enum azure_error error, const char *detail)
 {
     struct buf xml CLEANUP(buf_free);

@@ -18,6 +18,13 @@ void exchange_learn_size(struct exchange *x, uint64_t body_bytes)
         x->env->reads_are_large = body_bytes > SLOT_SMALL_DATA_BYTES && body_bytes <= x->conf->slots_large_bytes;
 }
 
+bool exchange_only_reads(const struct exchange *x)
+{
+    enum operation_answer answer = operation_row(x->operation)->answer;
+
+    return (answer == ANSWER_DATA || answer == ANSWER_LISTING) && operation_may_resend(x->operation, &x->request);
+}
+
 enum slot_class exchange_first_class(const struct exchange *x)
 {
     enum operation_answer answer = operation_row(x->operation)->answer;

@@ -149,10 +149,18 @@ static const char *kept_body(const struct exchange *x)
     return slot ? (const char *)slot->data : x->kept;
 }
 
+/* Nobody has written over what stands in a slot that the host had. */
+static bool is_body_whole(void *owner)
+{
+    const struct exchange *x = owner;
+
+    return !kept_body(x) || body_mark_stands(&x->mark, kept_body(x));
+}
+
 static int start_request(struct exchange *x)
 {
     struct exchange_shape shape = {.kind = SHAPE_WHOLE};
-    struct upstream_hooks hooks = {answered, failed, moved, x};
+    struct upstream_hooks hooks = {answered, failed, moved, is_body_whole, x};
     struct composed_text text;
     struct upstream_request request = {
         .head = &x->env->composed, .body_bytes = x->body_bytes, .kept = kept_body(x), .kept_bytes = x->body_received};
@@ -179,6 +187,10 @@ static void start(struct exchange *x)
 {
     if (exchange_is_path_style_batch(x) && !is_body_complete(x)) {
         start_gathering(x);
+        return;
+    }
+    if (!is_body_whole(x)) {
+        exchange_refuse_overwritten(x);
         return;
     }
     if (exchange_rewrite_body(x, (char *)(uintptr_t)kept_body(x), (size_t)x->body_bytes) < 0)
@@ -240,6 +252,12 @@ bool exchange_fall_back(struct exchange *x, enum metric why)
     else
         sit_down(x);
     return true;
+}
+
+void exchange_leave_lost_channel(struct exchange *x)
+{
+    if (x->route == METRIC_ROUTE_CHANNEL && x->body_received == 0 && x->env->channel->state != CHANNEL_UP)
+        (void)!exchange_fall_back(x, METRIC_ROUTE_CHANNEL_DOWN);
 }
 
 enum exchange_next exchange_upstream_body(struct exchange *x, const char *bytes, size_t len, size_t *taken)

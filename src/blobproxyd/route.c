@@ -145,6 +145,12 @@ static void forget_endpoint(struct route *route, struct route_endpoint *endpoint
     free(endpoint);
 }
 
+static void publish_states(struct route *route)
+{
+    metrics_set(route->metrics, METRIC_BREAKERS_OPEN, route->states[BREAKER_OPEN]);
+    metrics_set(route->metrics, METRIC_BREAKERS_HALF_OPEN, route->states[BREAKER_HALF_OPEN]);
+}
+
 /* Of those that nobody uses, only failures are worth remembering. */
 static void forget_idle(struct route *route)
 {
@@ -157,6 +163,7 @@ static void forget_idle(struct route *route)
         if (endpoint->users == 0 && (is_blank || route->endpoint_count > IDLE_ENDPOINTS_MAX + route->seats_used))
             forget_endpoint(route, endpoint);
     }
+    publish_states(route);
 }
 
 static struct route_endpoint *add_endpoint(struct route *route, const char *origin)
@@ -173,12 +180,6 @@ static struct route_endpoint *add_endpoint(struct route *route, const char *orig
     route->endpoint_count++;
     route->states[BREAKER_CLOSED]++;
     return endpoint;
-}
-
-static void publish_states(struct route *route)
-{
-    metrics_set(route->metrics, METRIC_BREAKERS_OPEN, route->states[BREAKER_OPEN]);
-    metrics_set(route->metrics, METRIC_BREAKERS_HALF_OPEN, route->states[BREAKER_HALF_OPEN]);
 }
 
 /* One line and one count for each change of state. */
@@ -226,7 +227,7 @@ int route_admit(struct route *route, const char *account, struct route_endpoint 
         return -ENOMEM;
     enum breaker_state before = endpoint->breaker.state;
 
-    if (!breaker_admit(&endpoint->breaker, clock_mono_us()))
+    if (!breaker_admit(&endpoint->breaker, &route->limits, clock_mono_us()))
         return -EBUSY;
     endpoint->users++;
     tell_change(route, endpoint, before);

@@ -124,7 +124,7 @@ static int ask_upstream(struct split *split, uint64_t first)
 {
     struct exchange *x = split->x;
     struct exchange_shape shape = {.kind = SHAPE_RANGE, .first = first, .last = split->end - 1, .etag = slice_of(split->etag)};
-    struct upstream_hooks hooks = {upstream_answered, upstream_failed, upstream_moved, split};
+    struct upstream_hooks hooks = {upstream_answered, upstream_failed, upstream_moved, NULL, split};
     struct upstream_request request = {.head = &x->env->composed};
     struct composed_text text;
     int r = exchange_admit_upstream(x, &shape, &text, &request.endpoint);
@@ -335,11 +335,19 @@ static int body_first(const struct head *response, uint64_t *ret_first)
     return 0;
 }
 
+/* A digest of the whole range cannot be had from the parts. */
+static bool lacks_digest(const struct exchange *x, const char *wanted, const char *given)
+{
+    return slice_equal_nocase(head_value(&x->request, wanted), SLICE("true")) && !head_find(&x->response, given);
+}
+
 bool split_is_possible(const struct exchange *x)
 {
     uint64_t first;
 
-    return head_value(&x->response, "ETag").len > 0 && body_first(&x->response, &first) == 0;
+    return head_value(&x->response, "ETag").len > 0 && body_first(&x->response, &first) == 0 &&
+           !lacks_digest(x, "x-ms-range-get-content-md5", "Content-MD5") &&
+           !lacks_digest(x, "x-ms-range-get-content-crc64", "x-ms-content-crc64");
 }
 
 int split_begin(struct exchange *x, uint64_t body_bytes)

@@ -3,8 +3,8 @@
  *
  * - The list carries the request's properties, metadata, tags, tier, lease and conditions; blocks carry only what they need. So
  * the blob changes once, at the end, under the client's conditions, and a client that goes away leaves nothing committed.
- * - A block list has no MD5 of its content: the body is hashed here, checked against the client's Content-MD5 or
- *   x-ms-content-crc64, and set as x-ms-blob-content-md5, as Put Blob would have done.
+ * - A block list has no MD5 of its content: the body is hashed here, checked against the client's Content-MD5,
+ *   x-ms-blob-content-md5 or x-ms-content-crc64, and set as x-ms-blob-content-md5, as Put Blob would have done.
  * - Blocks are refused in places where Put Blob would do: over a blob of another type, beside somebody's uncommitted blocks with
  * ids of another length, with rights to create alone. Where there is a way past the channel the first block is a small one, kept
  * here until the host has stored it; if it refuses it so, the whole Put Blob goes upstream. Otherwise the error says what to do.
@@ -48,6 +48,7 @@ struct block {
     struct slot *slot, *old_slot;
     struct slot_waiter waiter;
     struct submission submission;
+    struct body_mark mark; /* of what was handed to the host */
 };
 
 struct upload {
@@ -123,10 +124,17 @@ static void block_slot_ready(struct slot_waiter *waiter, struct slot *slot)
     struct block *block = waiter->owner;
 
     memcpy(slot->data, block->old_slot->data, block->bytes);
+    bool is_whole = body_mark_stands(&block->mark, block->old_slot->data) && body_mark_stands(&block->mark, slot->data);
+
     slots_put(block->old_slot, block->upload->x->env->slots);
     block->old_slot = NULL;
     block->slot = slot;
-    block_send(block);
+    if (is_whole)
+        block_send(block);
+    else
+        upload_refuse(block->upload, AZURE_OperationTimedOut, METRIC_ERROR_CHANNEL_LOST,
+                      "The channel to the host was lost while the host wrote its answer over a block of the upload. Nothing was "
+                      "committed.");
 }
 
 /* Into a slot of the channel's present memory, and out again. */
@@ -280,6 +288,7 @@ static void block_send(struct block *block)
     memcpy(x->guid, block->slot->transfer.guid, sizeof(x->guid));
     block->slot->transfer.done = block_completed;
     block->slot->transfer.owner = block;
+    body_mark_set(&block->mark, block->slot->data, block->bytes);
     block->submission.transfer = &block->slot->transfer;
     block->submission.failed = block_submit_failed;
     if (exchange_env_submit(x->env, &block->submission) < 0)
@@ -395,13 +404,6 @@ enum exchange_next upload_body(struct upload *upload, const char *bytes, size_t 
 }
 
 /* ---- the end ---- */
-
-static bool is_as_claimed(const struct upload *upload, const char *field, const char *text)
-{
-    struct slice claimed = head_value(&upload->x->request, field);
-
-    return !claimed.bytes || slice_equal(claimed, slice_of(text));
-}
 
 /* Put Block List answers with digests of the list; Put Blob with those of the content. */
 static void dress_answer(struct upload *upload)
@@ -534,12 +536,10 @@ void upload_finish(struct upload *upload)
         upload->is_finished = true;
         exchange_move(x, EX_HOST);
         digests_end(&upload->digests);
-        if (!is_as_claimed(upload, "Content-MD5", upload->digests.md5_text)) {
-            upload_refuse(upload, AZURE_Md5Mismatch, METRIC_ERROR_BODY_DIGEST, "Nothing was committed.");
-            return;
-        }
-        if (!is_as_claimed(upload, "x-ms-content-crc64", upload->digests.crc_text)) {
-            upload_refuse(upload, AZURE_Crc64Mismatch, METRIC_ERROR_BODY_DIGEST, "Nothing was committed.");
+        enum azure_error error = digests_check(&upload->digests, &x->request);
+
+        if (error != AZURE_OK) {
+            upload_refuse(upload, error, METRIC_ERROR_BODY_DIGEST, "Nothing was committed.");
             return;
         }
         if (upload->filling) {

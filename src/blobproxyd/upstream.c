@@ -102,6 +102,8 @@ static ssize_t give_body(void *owner, char *bytes, size_t max)
 
     if (n > 0) {
         memcpy(bytes, upstream->kept, n);
+        if (n == upstream->kept_left && upstream->hooks.kept_stand && !upstream->hooks.kept_stand(upstream->hooks.owner))
+            return -ECANCELED;
         upstream->kept += n;
         upstream->kept_left -= n;
         route_count(upstream->route, METRIC_UPSTREAM_BYTES_OUT, n);
@@ -160,6 +162,7 @@ static struct slice keep_text(struct buf *text, struct slice slice)
 
 static int keep_head(struct upstream *upstream, const struct head *head)
 {
+    bool is_chunked = head_find(head, "Transfer-Encoding") != NULL; /* a length beside it means nothing */
     size_t need = head->reason.len + 1;
 
     for (unsigned i = 0; i < head->field_count; i++)
@@ -172,7 +175,8 @@ static int keep_head(struct upstream *upstream, const struct head *head)
     upstream->head.reason = keep_text(&upstream->head_text, head->reason);
     upstream->head.field_count = 0;
     for (unsigned i = 0; i < head->field_count && r == 0; i++) {
-        if (is_hop_by_hop(head, head->fields[i].name))
+        if (is_hop_by_hop(head, head->fields[i].name) ||
+            (is_chunked && slice_equal_nocase(head->fields[i].name, SLICE("Content-Length"))))
             continue;
         struct slice name = keep_text(&upstream->head_text, head->fields[i].name);
 

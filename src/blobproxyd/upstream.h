@@ -21,6 +21,9 @@ struct upstream_hooks {
     void (*failed)(void *owner, bool may_have_run, const char *reason);
     /* There is room for more of the body, or more to read, or the answer is complete or will never be. */
     void (*moved)(void *owner);
+    /* Asked when all kept bytes have been copied, before the last of them go out. false: the request ends there, incomplete.
+     * NULL: they always stand. */
+    bool (*kept_stand)(void *owner);
     void *owner;
 };
 

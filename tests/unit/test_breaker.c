@@ -23,10 +23,10 @@ Test(breaker, opens_only_after_failures_in_a_row)
     fail_times(&breaker, 2, 10);
     breaker_report(&breaker, &limits, BREAKER_ABANDONED, 10);
     cr_expect_eq(breaker.state, BREAKER_CLOSED);
-    cr_expect(breaker_admit(&breaker, 10));
+    cr_expect(breaker_admit(&breaker, &limits, 10));
     fail_times(&breaker, 1, 10);
     cr_expect_eq(breaker.state, BREAKER_OPEN, "what was given up does not end the row");
-    cr_expect_not(breaker_admit(&breaker, 10));
+    cr_expect_not(breaker_admit(&breaker, &limits, 10));
 }
 
 Test(breaker, lets_one_probe_through_when_the_time_is_over)
@@ -34,12 +34,25 @@ Test(breaker, lets_one_probe_through_when_the_time_is_over)
     struct breaker breaker = {0};
 
     fail_times(&breaker, 3, 10);
-    cr_expect_not(breaker_admit(&breaker, 10 + OPEN_US - 1));
+    cr_expect_not(breaker_admit(&breaker, &limits, 10 + OPEN_US - 1));
     cr_expect(breaker_would_admit(&breaker, 10 + OPEN_US));
     cr_expect_eq(breaker.state, BREAKER_OPEN, "asking changes nothing");
-    cr_expect(breaker_admit(&breaker, 10 + OPEN_US));
+    cr_expect(breaker_admit(&breaker, &limits, 10 + OPEN_US));
     cr_expect_eq(breaker.state, BREAKER_HALF_OPEN);
-    cr_expect_not(breaker_admit(&breaker, 10 + 9 * OPEN_US), "a second probe");
+    cr_expect_not(breaker_admit(&breaker, &limits, 10 + 2 * OPEN_US - 1), "a second probe");
+}
+
+Test(breaker, waits_for_a_probe_no_longer_than_it_was_open)
+{
+    struct breaker breaker = {0};
+
+    fail_times(&breaker, 3, 0);
+    cr_assert(breaker_admit(&breaker, &limits, OPEN_US));
+    cr_expect(breaker_admit(&breaker, &limits, 2 * OPEN_US), "the first probe has said nothing");
+    cr_expect_eq(breaker.state, BREAKER_HALF_OPEN);
+    cr_expect_not(breaker_admit(&breaker, &limits, 3 * OPEN_US - 1));
+    breaker_report(&breaker, &limits, BREAKER_SUCCESS, 3 * OPEN_US);
+    cr_expect_eq(breaker.state, BREAKER_CLOSED);
 }
 
 /* state before, outcome, state after, and whether an attempt is admitted at once */
@@ -63,7 +76,7 @@ Test(breaker, follows_its_table)
 
         breaker_report(&breaker, &limits, table[i].outcome, 100);
         cr_expect_eq(breaker.state, table[i].after, "row %zu: %s", i, breaker_state_name(breaker.state));
-        cr_expect_eq(breaker_admit(&breaker, 100), table[i].is_admitted, "row %zu", i);
+        cr_expect_eq(breaker_admit(&breaker, &limits, 100), table[i].is_admitted, "row %zu", i);
     }
 }
 
@@ -73,7 +86,7 @@ Test(breaker, a_failed_probe_begins_the_time_anew_and_a_late_failure_does_not)
 
     fail_times(&breaker, 3, 0);
     fail_times(&breaker, 5, OPEN_US - 1);
-    cr_assert(breaker_admit(&breaker, OPEN_US));
+    cr_assert(breaker_admit(&breaker, &limits, OPEN_US));
     fail_times(&breaker, 1, OPEN_US + 7);
     cr_expect_not(breaker_would_admit(&breaker, 2 * OPEN_US + 6));
     cr_expect(breaker_would_admit(&breaker, 2 * OPEN_US + 7));
@@ -84,7 +97,7 @@ Test(breaker, counts_anew_after_it_closed)
     struct breaker breaker = {0};
 
     fail_times(&breaker, 3, 0);
-    cr_assert(breaker_admit(&breaker, OPEN_US));
+    cr_assert(breaker_admit(&breaker, &limits, OPEN_US));
     breaker_report(&breaker, &limits, BREAKER_SUCCESS, OPEN_US);
     fail_times(&breaker, 2, OPEN_US);
     cr_expect_eq(breaker.state, BREAKER_CLOSED);

@@ -361,6 +361,24 @@ static unsigned transfers_of_read(struct fixture *fixture, unsigned body_bytes)
     return fixture->submits - before;
 }
 
+Test(exchange, offers_more_room_to_an_answer_that_is_larger_than_usual)
+{
+    struct fixture *fixture = fixture_new(4, 2);
+    struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE "?comp=tags", plain);
+    char *body CLEANUP(cleanup_free) = made_of(9000, 'a');
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    cr_assert_lt(fixture->submitted[0]->data_bytes, 9000);
+    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n", NULL, 0);
+    cr_assert_eq(fixture->in_flight, 1);
+    cr_assert_geq(fixture->submitted[0]->data_bytes, 9000);
+    fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n", body, 9000);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    cr_expect_eq(answer_status(x), 200);
+    exchange_end(x, true);
+    fixture_free(fixture);
+}
+
 Test(exchange, remembers_that_reads_are_large)
 {
     struct fixture *fixture = fixture_new(4, 2);
@@ -564,6 +582,27 @@ Test(exchange, a_range_in_parts_follows_the_answer_and_keeps_its_digest)
     fixture_free(fixture);
 }
 
+Test(exchange, does_not_split_a_range_whose_digest_the_host_has_not_told)
+{
+    static const char *const wishes[] = {"x-ms-range-get-content-md5: true", "x-ms-range-get-content-crc64: True"};
+
+    for (size_t i = 0; i < 2; i++) {
+        const char *const fields[] = {"Host: 127.0.0.1", "x-ms-range: bytes=100-", wishes[i], NULL};
+        struct fixture *fixture = fixture_new(4, 2);
+        struct exchange *x = fixture_request(fixture, "GET", PATH_STYLE, fields);
+
+        cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+        fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER,
+                       "HTTP/1.1 206 P\r\nContent-Length: 699900\r\nContent-Range: bytes 100-699999/700000\r\nETag: \"v1\"\r\n",
+                       NULL, 0);
+        cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+        cr_expect_eq(answer_status(x), 500);
+        exchange_end(x, true);
+        expect_slots_used(fixture, 0);
+        fixture_free(fixture);
+    }
+}
+
 /* ---- losses ---- */
 
 Test(exchange, sends_a_read_again_after_a_loss)
@@ -597,6 +636,28 @@ Test(exchange, sends_a_body_again_after_a_loss_when_that_is_safe)
     cr_expect_arr_eq(slot->data, body, 5000);
     fixture_answer(fixture, VSP_STATUS_OK, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n", NULL, 0);
     cr_expect_eq(answer_status(x), 201);
+    exchange_end(x, true);
+    expect_slots_used(fixture, 0);
+    fixture_free(fixture);
+}
+
+Test(exchange, never_sends_again_a_body_that_the_host_has_written_over)
+{
+    static const char *const fields[] = {"Host: 127.0.0.1", "Content-Length: 5000", "x-ms-blob-type: BlockBlob", NULL};
+    struct fixture *fixture = fixture_new(4, 2);
+    struct exchange *x = fixture_request(fixture, "PUT", PATH_STYLE, fields);
+    char *body CLEANUP(cleanup_free) = made_of(5000, 'a');
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    cr_assert_eq(send_body(x, body, 5000), EXCHANGE_WAIT);
+    struct slot *slot = (struct slot *)((char *)fixture->submitted[0] - offsetof(struct slot, transfer));
+
+    memcpy(slot->data, "<?xml", 5); /* an answer that was never told */
+    fixture_lose(fixture);
+    cr_expect_eq(fixture->in_flight, 0);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    cr_expect_eq(answer_status(x), 500);
+    cr_expect_str_eq(answer_code(x), "OperationTimedOut");
     exchange_end(x, true);
     expect_slots_used(fixture, 0);
     fixture_free(fixture);

@@ -393,6 +393,28 @@ Test(exchange_upstream, another_refusal_of_a_block_is_the_answer)
 
 /* ---- answers ---- */
 
+static void play_put(struct peer *self)
+{
+    peer_accept(self);
+    peer_read_head(self);
+    peer_read(self, 4);
+    peer_send(self, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
+}
+
+static const char *const put_fields[] = {"Host: 127.0.0.1", "Content-Length: 4", "x-ms-blob-type: BlockBlob", NULL};
+
+static struct exchange *put_at_host(const char *target)
+{
+    struct exchange *x = fixture_request(fixture, "PUT", target, put_fields);
+    size_t taken;
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    cr_assert_eq(exchange_body(x, "body", 4, &taken), EXCHANGE_BODY);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_WAIT);
+    cr_assert_eq(fixture->in_flight, 1);
+    return x;
+}
+
 static void play_chunked(struct peer *self)
 {
     peer_accept(self);
@@ -428,6 +450,59 @@ Test(exchange_upstream, an_answer_that_no_slot_takes_comes_from_upstream_with_th
     end(x);
     peer_join(&peer);
     cr_expect_not_null(strstr(peer.heard, "\r\n\r\n<q />"));
+}
+
+Test(exchange_upstream, an_answer_whose_size_the_host_cannot_tell_comes_from_upstream)
+{
+    size_t taken;
+
+    open_peer(play_chunked);
+    struct exchange *x = fixture_request(fixture, "POST", TARGET "?comp=query", query);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    cr_assert_eq(exchange_body(x, "<q />", 5, &taken), EXCHANGE_BODY);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_WAIT);
+    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, "", NULL, 0);
+    cr_assert_eq(until_answer(x, exchange_continue(x)), EXCHANGE_ANSWER);
+    expect_answer(x, 200, NULL);
+    end(x);
+}
+
+Test(exchange_upstream, a_write_whose_answer_did_not_fit_is_not_repeated)
+{
+    open_route(NOBODY, 4);
+    struct exchange *x = put_at_host(TARGET "?comp=block&blockid=AAAA");
+
+    fixture_answer(fixture, VSP_STATUS_INSUFFICIENT_BUFFER, "", "<err", 4);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    expect_answer(x, 500, NULL);
+    end(x);
+}
+
+static void play_two_lengths(struct peer *self)
+{
+    peer_accept(self);
+    peer_read_head(self);
+    peer_send(self, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n");
+}
+
+Test(exchange_upstream, a_length_beside_chunks_means_nothing)
+{
+    struct answer answer;
+    char got[16];
+    ssize_t how;
+
+    open_peer(play_two_lengths);
+    channel_goes();
+    struct exchange *x = fixture_request(fixture, "GET", TARGET, plain);
+
+    cr_assert_eq(until_answer(x, exchange_begin(x, false)), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.body_bytes, ANSWER_BYTES_UNKNOWN);
+    cr_expect_null(head_find(answer.head, "Content-Length"));
+    cr_expect_eq(read_all(x, got, sizeof(got), &how), 5);
+    cr_expect_eq(how, -ENODATA);
+    end(x);
 }
 
 static void play_short(struct peer *self)
@@ -466,28 +541,6 @@ Test(exchange_upstream, a_host_without_its_storage_is_passed_by)
 
 /* ---- losses ---- */
 
-static void play_put(struct peer *self)
-{
-    peer_accept(self);
-    peer_read_head(self);
-    peer_read(self, 4);
-    peer_send(self, "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n");
-}
-
-static const char *const put_fields[] = {"Host: 127.0.0.1", "Content-Length: 4", "x-ms-blob-type: BlockBlob", NULL};
-
-static struct exchange *put_at_host(const char *target)
-{
-    struct exchange *x = fixture_request(fixture, "PUT", target, put_fields);
-    size_t taken;
-
-    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
-    cr_assert_eq(exchange_body(x, "body", 4, &taken), EXCHANGE_BODY);
-    cr_assert_eq(exchange_continue(x), EXCHANGE_WAIT);
-    cr_assert_eq(fixture->in_flight, 1);
-    return x;
-}
-
 Test(exchange_upstream, a_body_lost_with_its_channel_goes_from_the_slot_when_that_is_safe)
 {
     open_peer(play_put);
@@ -500,6 +553,82 @@ Test(exchange_upstream, a_body_lost_with_its_channel_goes_from_the_slot_when_tha
     end(x);
     peer_join(&peer);
     cr_expect_not_null(strstr(peer.heard, "\r\n\r\nbody"));
+}
+
+static void play_nothing(struct peer *self)
+{
+    peer_accept(self);
+    peer_read_head(self);
+    peer_read_eof(self);
+}
+
+/* The host of a lost channel may still write its answer over the body that it had been given. */
+static struct slot *lose_put(struct exchange **ret_x, bool is_written_over)
+{
+    *ret_x = put_at_host(TARGET);
+    struct slot *slot = (struct slot *)((char *)fixture->submitted[0] - offsetof(struct slot, transfer));
+
+    channel_goes();
+    if (is_written_over)
+        slot->data[0] = '<';
+    fixture_lose(fixture);
+    return slot;
+}
+
+Test(exchange_upstream, a_body_that_the_host_has_written_over_goes_nowhere)
+{
+    struct exchange *x;
+
+    open_route(NOBODY, 4);
+    lose_put(&x, true);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER, "no attempt is made");
+    expect_answer(x, 500, "OperationTimedOut");
+    end(x);
+}
+
+Test(exchange_upstream, a_body_that_the_host_writes_over_meanwhile_is_not_completed)
+{
+    struct exchange *x;
+
+    open_peer(play_nothing);
+    lose_put(&x, false)->data[0] = '<';
+    cr_assert_eq(until_answer(x, exchange_continue(x)), EXCHANGE_ANSWER);
+    expect_answer(x, 500, "OperationTimedOut");
+    end(x);
+    peer_join(&peer);
+    cr_expect_null(strstr(peer.heard, "<ody"));
+}
+
+Test(exchange_upstream, a_body_that_begins_after_the_channel_went_goes_upstream)
+{
+    size_t taken;
+
+    open_peer(play_put);
+    struct exchange *x = fixture_request(fixture, "PUT", TARGET "?comp=appendblock", put_fields);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    channel_goes();
+    slots_detach(fixture->env.slots);
+    cr_assert_eq(exchange_body(x, "body", 4, &taken), EXCHANGE_BODY);
+    cr_expect_eq(taken, 4);
+    cr_assert_eq(until_answer(x, exchange_continue(x)), EXCHANGE_ANSWER);
+    expect_answer(x, 201, NULL);
+    end(x);
+}
+
+Test(exchange_upstream, an_upload_that_begins_after_the_channel_went_goes_upstream_whole)
+{
+    open_peer(play_big_put);
+    struct exchange *x = fixture_request(fixture, "PUT", TARGET, put_big);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    channel_goes();
+    slots_detach(fixture->env.slots);
+    cr_assert_eq(until_answer(x, send_body(x, big, sizeof(big))), EXCHANGE_ANSWER);
+    expect_answer(x, 201, NULL);
+    end(x);
+    peer_join(&peer);
+    cr_expect_eq(counted, sizeof(big));
 }
 
 Test(exchange_upstream, what_is_not_safe_to_repeat_is_never_sent_again)
@@ -678,6 +807,33 @@ Test(exchange_upstream, an_unknown_account_shuts_out_no_other)
     x = fixture_request(fixture, "GET", "/cont/blob", other);
     cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT, "its own endpoint is tried");
     exchange_end(x, false);
+}
+
+Test(exchange_upstream, endpoints_that_are_forgotten_count_no_more)
+{
+    struct route_endpoint *endpoint;
+    struct buf text CLEANUP(buf_free);
+    char account[16];
+    unsigned open = 0;
+
+    fixture->conf->upstream_breaker_failures = 1;
+    open_route("http://{account}.localhost:1", 4);
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(account, sizeof(account), "account%03u", i);
+        cr_assert_eq(route_admit(fixture->env.route, account, &endpoint), 0);
+        route_report(fixture->env.route, endpoint, BREAKER_FAILURE);
+    }
+    buf_init(&text, 1 << 20);
+    cr_assert_eq(metrics_write(fixture->metrics, &text), 0);
+    const char *gauge = strstr(text.bytes, "\nblobproxy_breakers{state=\"open\"} ");
+
+    cr_assert_not_null(gauge);
+    cr_assert_eq(sscanf(gauge, "\nblobproxy_breakers{state=\"open\"} %u", &open), 1);
+    for (unsigned i = 0; i < 200; i++) {
+        snprintf(account, sizeof(account), "account%03u", i);
+        open -= !route_would_admit(fixture->env.route, account);
+    }
+    cr_expect_eq(open, 0);
 }
 
 Test(exchange_upstream, who_finds_no_seat_waits_in_order_and_then_gets_503)

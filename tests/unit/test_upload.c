@@ -217,6 +217,32 @@ Test(upload, a_block_lost_with_its_channel_is_sent_again)
     fixture_free(fixture);
 }
 
+Test(upload, a_block_that_the_host_has_written_over_is_not_sent_again)
+{
+    struct fixture *fixture = fixture_new(4, 4);
+    struct exchange *x = begin_upload(fixture);
+    size_t sent = 0, taken;
+    struct answer answer;
+
+    while (fixture->in_flight == 0) {
+        cr_assert_eq(exchange_body(x, body + sent, 30000, &taken), EXCHANGE_BODY);
+        sent += taken;
+    }
+    memcpy(slot_of(fixture->submitted[0])->data, "<?xml", 5); /* an answer that was never told */
+    fixture_lose(fixture);
+    fixture_turn(fixture);
+    cr_expect_eq(fixture->in_flight, 0);
+    for (; sent < BODY_BYTES; sent += taken)
+        cr_assert_eq(exchange_body(x, body + sent, BODY_BYTES - sent, &taken), EXCHANGE_BODY);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.status, 500);
+    cr_expect(slice_equal(head_value(answer.head, "x-ms-error-code"), SLICE("OperationTimedOut")));
+    exchange_end(x, true);
+    cr_expect_eq(used_slots(fixture), 0);
+    fixture_free(fixture);
+}
+
 Test(upload, a_lost_list_is_not_sent_again)
 {
     struct fixture *fixture = fixture_new(4, 4);
@@ -336,6 +362,9 @@ Test(upload, a_wrong_digest_commits_nothing)
 {
     expect_digest_refused("Content-MD5: 1B2M2Y8AsgTpgAmY7PhCfg==", "Md5Mismatch");
     expect_digest_refused("x-ms-content-crc64: AAAAAAAAAAA=", "Crc64Mismatch");
+    expect_digest_refused("x-ms-blob-content-md5: 1B2M2Y8AsgTpgAmY7PhCfg==", "Md5Mismatch");
+    expect_digest_refused("Content-MD5: 1B2M2Y8AsgTpgAmY7PhC", "InvalidMd5");
+    expect_digest_refused("x-ms-blob-content-md5: no base64 of 16 bytes!!!", "InvalidMd5");
 }
 
 Test(upload, a_body_whose_block_list_fits_no_slot_is_refused)
