@@ -22,7 +22,7 @@ from harness import BUILD, ROOT, Daemon, equal, finish, free_port, has_ipv6, ski
 from operations import answer_bytes, check_request
 from rawhttp import ACCOUNT, Closed, Connection, one, put_blob, request
 from recorder import Recorder
-from tokens import plain
+from tokens import account_sas, plain
 
 HOST_STYLE = f"{ACCOUNT}.blob.localhost"
 QUICK = "[limits]\nheader_timeout = 1s\nbody_grace = 2s\nbody_rate = 64K\n[log]\nlevel = debug\n"
@@ -392,6 +392,20 @@ def token_steps():
                 recorder.must_be_silent()
 
 
+def rights_steps():
+    with TlsDaemon(f"[listen]\nunix_trusted_uids = {os.geteuid()}\nsas_https_over_loopback = no\n") as daemon:
+        daemon.make_container()
+        daemon.must_serve()
+        data = plain("GET", f"/{ACCOUNT}/box/serves")
+        with step("a user trusted on the Unix socket is a stranger over TLS, though a tunnel ends in a Unix socket, too"):
+            one(daemon.unix, data).must_be(200)
+            daemon.over_tls(data).must_be_azure_error(404, "ResourceNotFound")
+        with step("spr=https is taken over TLS where the loopback does not count"):
+            data = plain("GET", f"/{ACCOUNT}/box/serves?{account_sas(protocol='https')}")
+            daemon.exchange(data).must_be_azure_error(403, "AuthorizationProtocolMismatch")
+            daemon.over_tls(data).must_be(200)
+
+
 def drain_steps():
     with TlsDaemon() as daemon:
         daemon.make_container()
@@ -419,6 +433,7 @@ def main():
         daemon.make_container()
         broken_steps(daemon)
     token_steps()
+    rights_steps()
     drain_steps()
     return finish()
 
