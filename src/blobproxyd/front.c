@@ -128,10 +128,7 @@ static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size
     }
     if (n == -ENODATA)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    /* Reset, so that nobody takes a short body for a whole one. */
-    struct linger reset = {1, 0};
-
-    (void)setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    client_reset(client);
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 

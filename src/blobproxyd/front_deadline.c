@@ -49,10 +49,28 @@ void client_begin_wait(struct client *client)
                      client_conf(client)->limits_body_grace_ms + client_conf(client)->limits_exchange_timeout_ms);
 }
 
+void client_reset(const struct client *client)
+{
+    static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+    if (client->is_tls)
+        client->front->hooks.broken(client->front->hooks.arg, client->fd);
+    else /* for TCP a reset at once: the library says FIN before it closes, and no linger option undoes that */
+        (void)connect(client->fd, &nobody, sizeof(nobody));
+}
+
+static bool client_is_answered(const struct client *client)
+{
+    return client->phase == CLIENT_SENDING ||
+           (client->phase == CLIENT_WAITING && exchange_phase(client->exchange) == EXCHANGE_IN_ANSWER);
+}
+
 void client_cut(struct client *client, enum metric kind)
 {
     if (client->is_cut)
         return;
+    if (client_is_answered(client))
+        client_reset(client);
     client->is_cut = true;
     client->must_abort = true;
     metrics_add(client->front->env->metrics, kind, 1);

@@ -63,6 +63,10 @@ void client_begin_wait(struct client *client);
 /* Ends the connection, and counts why: libmicrohttpd finds it closed and cleans up. */
 void client_cut(struct client *client, enum metric kind);
 
+/* Of an answer whose rest never comes, before the connection is closed: HTTP/1.0 takes the end of the connection for that of a
+ * body without a length, unless it is a reset, or of TLS one without a goodbye. A Unix socket has no such end. */
+void client_reset(const struct client *client);
+
 /* Fine when it is not suspended. */
 void client_resume(struct client *client);
 
