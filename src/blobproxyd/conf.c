@@ -275,6 +275,8 @@ static enum conf_action conf_decide(const struct conf *conf, const struct conf_o
         return CONF_RUN;
     if (conf_tls_warning(conf, clock_wall_us(), &warning))
         fprintf(err_out, "blobproxyd: warning: %s\n", warning.text);
+    if (conf_uids_warning(conf, &warning))
+        fprintf(err_out, "blobproxyd: warning: %s\n", warning.text);
     if (path)
         fprintf(out, "configuration ok: %s\n", path);
     else

@@ -111,6 +111,9 @@ int conf_reload(const struct conf *running, struct conf **ret_conf, struct buf *
 /* Is there something to say about the certificate that is no mistake? It has expired, is about to, or is not valid yet. */
 bool conf_tls_warning(const struct conf *conf, int64_t now_us, struct err *ret_warning);
 
+/* Is there a user in listen.unix_trusted_uids whom the kernel does not tell apart from others in this user namespace? */
+bool conf_uids_warning(const struct conf *conf, struct err *ret_warning);
+
 /* Shards to run: limits.shards, or the CPUs that this process may use as far as each shard gets six large slots; at most as many
  * as there are slots of either class. */
 unsigned conf_shards(const struct conf *conf);

@@ -3,6 +3,7 @@
 #include "address.h"
 #include "conf_private.h"
 
+#include "../lib/file.h"
 #include "../lib/limits.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <sys/un.h>
 
 #define PAGE_BYTES 4096u
+#define UID_MAP_BYTES_MAX 16384u     /* the kernel allows 340 lines */
 #define RING_HEADER_BYTES PAGE_BYTES /* in front of a ring's data */
 #define PACKET_FIXED_BYTES 88u       /* descriptor, range and the device's own request */
 #define PACKET_PAGE_BYTES 8u         /* one page frame number */
@@ -292,6 +294,36 @@ void conf_check(const struct conf *conf, struct conf_problems *problems)
     conf_check_tls(conf, problems);
     check_ring(conf, problems);
     check_slots(conf, problems);
+}
+
+/* map: lines of "first-here first-outside count". */
+static bool is_mapped(const char *map, unsigned long uid)
+{
+    unsigned long first, outside, count;
+
+    for (; map && sscanf(map, "%lu %lu %lu", &first, &outside, &count) == 3; map = strchr(map + strspn(map, "\n"), '\n'))
+        if (uid >= first && uid - first < count)
+            return true;
+    return false;
+}
+
+bool conf_uids_warning(const struct conf *conf, struct err *ret_warning)
+{
+    struct buf map CLEANUP(buf_free);
+
+    buf_init(&map, UID_MAP_BYTES_MAX);
+    if (!conf->listen_unix_trusted_uids.items[0] || file_read("/proc/self/uid_map", &map, NULL) < 0 || map.len == 0)
+        return false;
+    for (char *const *item = conf->listen_unix_trusted_uids.items; *item; item++) {
+        if (is_mapped(map.bytes, strtoul(*item, NULL, 10)))
+            continue;
+        err_set(ret_warning, 0,
+                "listen.unix_trusted_uids: user %s cannot be told apart in this user namespace and is not trusted: as a systemd "
+                "service write PrivateUsers=no",
+                *item);
+        return true;
+    }
+    return false;
 }
 
 static unsigned usable_cpus(void)

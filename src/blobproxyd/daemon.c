@@ -249,6 +249,8 @@ static void tell_of_conf(struct daemon *daemon, bool is_taken)
     metrics_set(metrics, METRIC_TLS_EXPIRES, tls ? (uint64_t)tls_identity_expires_us(tls) / 1000000 : 0);
     if (is_taken && conf_tls_warning(daemon->conf, clock_wall_us(), &warning))
         log_warning("certificate", "%s", warning.text);
+    if (is_taken && conf_uids_warning(daemon->conf, &warning))
+        log_warning("trusted-uids", "%s", warning.text);
 }
 
 static void take_conf(struct daemon *daemon, struct conf *conf)

@@ -122,9 +122,11 @@ static bool is_date(struct slice name)
     return is_one_of(name, names);
 }
 
-/* Is the name listed in a Connection field? */
+/* Is the name listed in a Connection field? Not Content-Length: what frames the body is never of one hop. */
 static bool is_connection_named(const struct head *request, struct slice name)
 {
+    if (slice_equal_nocase(name, SLICE("Content-Length")))
+        return false;
     for (unsigned i = 0; i < request->field_count; i++) {
         struct slice value = request->fields[i].value;
 

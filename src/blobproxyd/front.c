@@ -4,12 +4,11 @@
  * What is particular here:
  * - raw targets: the URI log callback sees the target before anything is unescaped, and the unescape callback does nothing;
  * - an exchange that waits suspends its connection; libmicrohttpd then sees neither time-outs nor a client that leaves, so the
- *   sweep keeps the deadlines and, from the second sweep on, watches the socket for a hang-up;
+ *   sweep (front_deadline.c) keeps the deadlines and, from the second sweep on, watches the socket for a hang-up;
  * - idle time-outs alone do not stop a client that drips bytes: every phase of a connection has a deadline fixed when it begins.
  */
-#include "front.h"
-
 #include "front_errors.h"
+#include "front_internal.h"
 #include "mhdloop.h"
 
 #include "../lib/clock.h"
@@ -17,20 +16,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <linux/sockios.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/ioctl.h>
 
 #define STREAM_BLOCK_BYTES (128u * 1024)
-
-enum client_phase {
-    CLIENT_HEADER,  /* a head is coming in (or is expected at once, on a new connection) */
-    CLIENT_IDLE,    /* between exchanges */
-    CLIENT_BODY,    /* the request's body is coming in */
-    CLIENT_WAITING, /* suspended: slot queue, host, or the next part of a stream */
-    CLIENT_SENDING,
-};
 
 /* The library keeps a copy of what it is given as a client's address, and only hands it out again: more can go with it. */
 struct origin {
@@ -38,73 +25,7 @@ struct origin {
     bool is_tls;
 };
 
-struct client {
-    struct front *front;
-    struct MHD_Connection *connection;
-    int fd;
-    struct caller caller;
-    enum client_phase phase;
-    uint64_t deadline_us; /* of the phase */
-    /* BODY and SENDING: who moves nothing for limits.body_grace, or less than limits.body_rate on the average, is cut. */
-    uint64_t credit_until_us; /* grace, and the time that what was moved so far has earned */
-    int unsent_bytes;         /* in the socket, as the last sweep saw it */
-    enum exchange_phase wait_phase;
-    uint64_t wait_since_us;
-    bool is_suspended, is_cut;
-    bool is_tls;      /* fd is the inner end of a tunnel */
-    bool has_no_body; /* the first call for this request has been, and there is nothing to wait for */
-    bool must_abort;  /* the exchange cannot go on: the handler answers MHD_NO */
-    struct exchange *exchange;
-    struct event *idle_watch;
-    TAILQ_ENTRY(client) link;
-};
-TAILQ_HEAD(client_list, client);
-
-struct front {
-    struct event_base *base;
-    struct exchange_env *env;
-    struct front_hooks hooks;
-    struct MHD_Daemon *daemon;
-    struct mhdloop *loop;
-    struct client_list clients;
-    unsigned client_count, exchange_count;
-    bool is_stopping;
-};
-
-static const struct conf *conf_of(const struct client *client)
-{
-    return client->front->env->conf;
-}
-
-static void client_enter(struct client *client, enum client_phase phase, uint64_t allowance_ms)
-{
-    client->phase = phase;
-    client->deadline_us = clock_mono_us() + allowance_ms * 1000;
-}
-
-/* Time that moving bytes takes at limits.body_rate. */
-static uint64_t time_for_us(const struct client *client, uint64_t bytes)
-{
-    return bytes * 1000000 / conf_of(client)->limits_body_rate;
-}
-
-static void client_enter_moving(struct client *client, enum client_phase phase, uint64_t credit_bytes)
-{
-    client_enter(client, phase, conf_of(client)->limits_body_grace_ms);
-    client->credit_until_us = client->deadline_us + time_for_us(client, credit_bytes);
-    client->unsent_bytes = -1;
-}
-
-/* It has moved something: the time without any begins anew, but never beyond what the average allows. */
-static void client_moved(struct client *client, uint64_t bytes)
-{
-    uint64_t stalled_us = clock_mono_us() + conf_of(client)->limits_body_grace_ms * 1000;
-
-    client->credit_until_us += time_for_us(client, bytes);
-    client->deadline_us = stalled_us < client->credit_until_us ? stalled_us : client->credit_until_us;
-}
-
-static void client_resume(struct client *client)
+void client_resume(struct client *client)
 {
     if (!client->is_suspended)
         return;
@@ -118,24 +39,6 @@ static void front_wake(void *arg)
     client_resume(arg);
 }
 
-/* Ends the connection: libmicrohttpd finds it closed and cleans up. */
-static void client_cut(struct client *client, enum metric kind)
-{
-    if (client->is_cut)
-        return;
-    client->is_cut = true;
-    client->must_abort = true;
-    metrics_add(client->front->env->metrics, kind, 1);
-    (void)shutdown(client->fd, SHUT_RDWR);
-    client_resume(client);
-}
-
-static void client_end_idle(struct client *client)
-{
-    client->is_cut = client->must_abort = true;
-    (void)shutdown(client->fd, SHUT_RDWR);
-}
-
 /* ---- one request ---- */
 
 static void *front_target_seen(void *cls, const char *uri, struct MHD_Connection *connection)
@@ -147,7 +50,7 @@ static void *front_target_seen(void *cls, const char *uri, struct MHD_Connection
     if (!client)
         return NULL;
     if (client->phase == CLIENT_IDLE)
-        client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
+        client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
     client->exchange = exchange_new(front->env, uri, strlen(uri), client);
     if (client->exchange) {
         exchange_set_caller(client->exchange, &client->caller);
@@ -189,18 +92,6 @@ static enum exchange_next begin_exchange(struct client *client, const char *meth
     return exchange_begin(x, taker.has_more);
 }
 
-/* The deadline of the wait that it is in now. A stream that waits for its next part keeps the deadline of its answer. */
-static void client_begin_wait(struct client *client)
-{
-    client->wait_phase = exchange_phase(client->exchange);
-    if (client->wait_phase == EXCHANGE_IN_SLOT_QUEUE)
-        client_enter(client, CLIENT_WAITING, conf_of(client)->limits_slot_timeout_ms);
-    else if (client->wait_phase == EXCHANGE_AT_HOST)
-        client_enter(client, CLIENT_WAITING, conf_of(client)->limits_exchange_timeout_ms);
-    else
-        client_enter(client, CLIENT_WAITING, conf_of(client)->limits_body_grace_ms + conf_of(client)->limits_exchange_timeout_ms);
-}
-
 static enum MHD_Result client_suspend(struct client *client)
 {
     client_begin_wait(client);
@@ -237,10 +128,7 @@ static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size
     }
     if (n == -ENODATA)
         return MHD_CONTENT_READER_END_OF_STREAM;
-    /* Reset, so that nobody takes a short body for a whole one. */
-    struct linger reset = {1, 0};
-
-    (void)setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+    client_reset(client);
     return MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
@@ -361,7 +249,7 @@ static void front_completed(void *cls, struct MHD_Connection *connection, void *
     exchange_end(client->exchange, is_delivered);
     client->exchange = NULL;
     front->exchange_count--;
-    client_enter(client, CLIENT_IDLE, front->env->is_draining ? 0 : conf_of(client)->limits_keepalive_timeout_ms);
+    client_enter(client, CLIENT_IDLE, front->env->is_draining ? 0 : client_conf(client)->limits_keepalive_timeout_ms);
 }
 
 /* ---- connections ---- */
@@ -373,22 +261,24 @@ static void client_opened(struct front *front, struct MHD_Connection *connection
     struct client *client = calloc(1, sizeof(*client));
 
     *socket_context = client;
-    if (!client || !info || !address)
+    if (!client) /* its first request ends it */
         return;
     client->is_tls = ((const struct origin *)(const void *)address->client_addr)->is_tls;
     client->front = front;
     client->connection = connection;
     client->fd = info->connect_fd;
     client->caller = client->is_tls ? (struct caller){.kind = CALLER_TLS} : caller_of(client->fd);
-    client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
+    client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
     TAILQ_INSERT_TAIL(&front->clients, client, link);
     front->client_count++;
 }
 
 static void client_closed(struct front *front, struct client *client)
 {
-    if (!client)
+    if (!client) {
+        front->hooks.closed(front->hooks.arg);
         return;
+    }
     if (client->exchange) { /* a head that the parser refused, or that never became whole */
         metrics_add(front->env->metrics, METRIC_ERROR_GUARD, 1);
         exchange_end(client->exchange, false);
@@ -420,130 +310,6 @@ int front_add(struct front *front, int socket, bool is_tls, const struct sockadd
         return -ENOMEM;
     mhdloop_kick(front->loop);
     return 0;
-}
-
-/* ---- the sweep ---- */
-
-/* Has the client closed, with nothing left to read? libmicrohttpd reads on edges only: an end of stream that came together with
- * the last bytes is never looked at again. */
-static bool client_has_left(const struct client *client)
-{
-    char byte;
-    ssize_t n = recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-
-    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
-}
-
-/* Of a suspended client, whose next request may lie unread in the socket. A half-closed connection counts as gone. */
-static bool client_has_hung_up(const struct client *client)
-{
-    struct pollfd state = {.fd = client->fd, .events = POLLRDHUP};
-
-    return poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR));
-}
-
-static void idle_watch_fired(evutil_socket_t fd, short what, void *arg)
-{
-    struct client *client = arg;
-
-    (void)fd;
-    (void)what;
-    if (client->phase != CLIENT_IDLE)
-        return;
-    if (client_has_left(client))
-        client_end_idle(client);
-    else
-        client_enter(client, CLIENT_HEADER, conf_of(client)->limits_header_timeout_ms);
-}
-
-/* The first byte of a next head starts its deadline. Only connections that stay idle for a sweep pay for it. */
-static void client_watch_idle(struct client *client)
-{
-    if (!client->idle_watch)
-        client->idle_watch = event_new(client->front->base, client->fd, EV_ET | EV_READ, idle_watch_fired, client);
-    if (client->idle_watch && !event_pending(client->idle_watch, EV_READ, NULL))
-        event_add(client->idle_watch, NULL);
-}
-
-/* A change of what the socket still has to send is all that shows how far an answer is. */
-static void client_look_at_sending(struct client *client)
-{
-    int unsent = 0;
-
-    if (ioctl(client->fd, SIOCOUTQ, &unsent) == 0 && unsent != client->unsent_bytes) {
-        client->unsent_bytes = unsent;
-        client_moved(client, 0);
-    }
-}
-
-static void client_expire(struct client *client)
-{
-    switch (client->phase) {
-    case CLIENT_HEADER:
-        client_cut(client, METRIC_ERROR_HEADER_DEADLINE);
-        break;
-    case CLIENT_IDLE:
-        client_end_idle(client);
-        break;
-    case CLIENT_BODY:
-        client_cut(client, METRIC_ERROR_BODY_DEADLINE);
-        break;
-    case CLIENT_SENDING:
-        client_cut(client, METRIC_ERROR_SEND_DEADLINE);
-        break;
-    case CLIENT_WAITING:
-        if (exchange_phase(client->exchange) == EXCHANGE_IN_ANSWER)
-            client_cut(client, METRIC_ERROR_SEND_DEADLINE);
-        else
-            exchange_expire(client->exchange);
-        break;
-    }
-}
-
-static void client_sweep(struct client *client, uint64_t now_us)
-{
-    switch (client->phase) {
-    case CLIENT_WAITING:
-        if (client->is_suspended && exchange_phase(client->exchange) != client->wait_phase)
-            client_begin_wait(client);
-        if (client->is_suspended && client_has_hung_up(client))
-            client_cut(client, METRIC_ERROR_CLIENT_GONE);
-        break;
-    case CLIENT_IDLE:
-        client_watch_idle(client);
-        break;
-    case CLIENT_SENDING:
-        client_look_at_sending(client);
-        break;
-    case CLIENT_BODY:
-    case CLIENT_HEADER:
-        if (client_has_left(client))
-            client_cut(client, METRIC_ERROR_CLIENT_GONE);
-        break;
-    }
-    if (!client->is_cut && now_us >= client->deadline_us)
-        client_expire(client);
-}
-
-void front_sweep(struct front *front, uint64_t now_us)
-{
-    struct client *client, *next;
-
-    for (client = TAILQ_FIRST(&front->clients); client; client = next) {
-        next = TAILQ_NEXT(client, link);
-        if (!client->is_cut)
-            client_sweep(client, now_us);
-    }
-}
-
-void front_drain(struct front *front)
-{
-    struct client *client;
-
-    front->env->is_draining = true;
-    TAILQ_FOREACH(client, &front->clients, link)
-    if (client->phase == CLIENT_IDLE)
-        client->deadline_us = 0;
 }
 
 unsigned front_connections(const struct front *front)

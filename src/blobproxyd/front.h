@@ -13,6 +13,8 @@ struct front;
 
 struct front_hooks {
     void (*closed)(void *arg); /* a connection has gone */
+    /* A connection of a tunnel, that is about to be closed in the middle of an answer. */
+    void (*broken)(void *arg, int socket);
     void *arg;
 };
 

@@ -63,6 +63,13 @@ static void connection_closed(void *arg)
     atomic_fetch_sub_explicit(&shard->connections, 1, memory_order_relaxed);
 }
 
+static void connection_broken(void *arg, int socket)
+{
+    struct shard *shard = arg;
+
+    tunnels_break(shard->tunnels, socket);
+}
+
 static void connection_enters(void *arg, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
 {
     struct shard *shard = arg;
@@ -261,7 +268,7 @@ static int open_route(struct shard *shard, struct err *err)
 
 static int open_front(struct shard *shard)
 {
-    struct front_hooks front_hooks = {connection_closed, shard};
+    struct front_hooks front_hooks = {connection_closed, connection_broken, shard};
     struct door_hooks door_hooks = {connection_enters, connection_closed, shard};
     struct tunnels_hooks tunnels_hooks = {tunnel_enters, connection_closed, shard};
     int r = front_new(shard->base, &shard->env, &front_hooks, &shard->front);

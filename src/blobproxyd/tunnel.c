@@ -42,7 +42,9 @@ struct tunnel {
     struct tunnels *tunnels;
     enum tunnel_phase phase;
     bool has_entered; /* the front counts it */
+    bool is_broken;   /* what comes from the front is not all */
     int outer, inner; /* the client's socket; our end of the pair, -1: none */
+    int front;        /* the other end of the pair; a number only, for tunnels_break() */
     struct sockaddr_storage address;
     socklen_t address_len;
     struct tls_session *session; /* NULL: SILENT */
@@ -56,7 +58,7 @@ struct tunnels {
     struct event_base *base;
     const struct exchange_env *env;
     struct tunnels_hooks hooks;
-    TAILQ_HEAD(, tunnel) list;
+    TAILQ_HEAD(tunnel_list, tunnel) list;
     unsigned open;
     char *scratch; /* TLS_RECORD_BYTES */
 };
@@ -312,6 +314,10 @@ static void pump_out(struct tunnel *tunnel)
 
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
             return;
+        if (n <= 0 && tunnel->is_broken) {
+            tunnel_close(tunnel);
+            return;
+        }
         if (n <= 0) {
             tunnel_end(tunnel);
             inner_close(tunnel);
@@ -348,7 +354,7 @@ static int make_pair(struct tunnel *tunnel, int *ret_front)
         (void)close(pair[1]);
         return -ENOMEM;
     }
-    *ret_front = pair[1];
+    *ret_front = tunnel->front = pair[1];
     return 0;
 }
 
@@ -522,6 +528,18 @@ int tunnels_add(struct tunnels *tunnels, int socket, const struct sockaddr *addr
     tunnel->deadline_us = clock_mono_us() + tunnels->env->conf->limits_keepalive_timeout_ms * 1000;
     TAILQ_INSERT_TAIL(&tunnels->list, tunnel, link);
     return 0;
+}
+
+/* The newest first: an older one may have had the same number, and only wait for its end. */
+void tunnels_break(struct tunnels *tunnels, int socket)
+{
+    struct tunnel *tunnel;
+
+    TAILQ_FOREACH_REVERSE(tunnel, &tunnels->list, tunnel_list, link)
+    if (tunnel->inner >= 0 && tunnel->front == socket) {
+        tunnel->is_broken = true;
+        return;
+    }
 }
 
 static bool has_hung_up(int socket)

@@ -31,6 +31,10 @@ struct tunnels *tunnels_free(struct tunnels *tunnels);
 /* Takes the non-blocking socket over. 0 or -ENOMEM (then it is still the caller's). */
 int tunnels_add(struct tunnels *tunnels, int socket, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
 
+/* The inner end, as enter() gave it away, is about to be closed too early: the client gets no goodbye, so that it does not take
+ * what it has for all. */
+void tunnels_break(struct tunnels *tunnels, int socket);
+
 void tunnels_sweep(struct tunnels *tunnels, uint64_t now_us);
 
 /* Closes who has not finished the handshake. */

@@ -5,10 +5,11 @@ every refusal with the code that Azure documents."""
 
 import os
 import pathlib
+import subprocess
 import sys
 
 import rawhttp
-from harness import Daemon, equal, finish, has_ipv6, skip, step
+from harness import BUILD, Daemon, equal, finish, has_ipv6, skip, step
 from rawhttp import ACCOUNT, KEY, Connection, put_blob, request
 from tokens import account_sas, hmac_text, iso_time, lite, plain, service_sas
 
@@ -310,6 +311,22 @@ def trusted_steps():
             answer.must_be_azure_error(404, "ResourceNotFound")
 
 
+def namespace_steps(directory):
+    config = pathlib.Path(directory) / "namespace.conf"
+    config.write_text(f"[listen]\nunix_trusted_uids = {os.geteuid() + 12345}\n")
+    command = [BUILD / "blobproxyd", "--config", config, "--check-config"]
+    apart = ["unshare", "--user", "--map-current-user"]
+    name = "a trusted user whom the user namespace hides is warned of"
+    if subprocess.run([*apart, "true"], capture_output=True, timeout=20).returncode != 0:
+        skip(name, "no user namespaces here")
+        return
+    with step(name):
+        is_hidden = subprocess.run([*apart, *command], capture_output=True, text=True, timeout=20)
+        assert is_hidden.returncode == 0 and "PrivateUsers=no" in is_hidden.stderr, is_hidden
+        config.write_text(f"[listen]\nunix_trusted_uids = {os.geteuid()}\n")
+        equal(subprocess.run([*apart, *command], capture_output=True, text=True, timeout=20).stderr, "")
+
+
 def accounts_steps(directory):
     keys = pathlib.Path(directory) / "keys"
     keys.write_text(f"otheraccount {OTHER_KEYS[0]} {OTHER_KEYS[1]}\nthirdaccount {OTHER_KEYS[1]}\n")
@@ -369,6 +386,7 @@ def main():
             daemon.wait_idle()
         directory = daemon.directory
         accounts_steps(directory)
+        namespace_steps(directory)
     protocol_steps()
     trusted_steps()
     log_steps()

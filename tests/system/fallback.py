@@ -9,6 +9,8 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
+import ssl
 import sys
 import tempfile
 
@@ -16,6 +18,7 @@ import rawhttp
 from harness import BUILD, Daemon, equal, finish, note, skip, step, wait_for
 from httpsserver import HttpsServer, make_certificates
 from rawhttp import Closed, Connection, put_blob, request
+from tls import TlsDaemon
 
 SLOT = "[slots]\nlarge = 4\nlarge_bytes = 256K\n"
 ONE_SHARD = "[limits]\nshards = 1\nslot_timeout = 2s\n"
@@ -79,8 +82,21 @@ def rss_kib(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1))
 
 
+def ends_clean(stream):
+    try:
+        while stream.recv(1 << 16):
+            pass
+        return True
+    except (ConnectionResetError, ssl.SSLEOFError):
+        return False
+
+
+class NoHostTls(NoHost, TlsDaemon):
+    pass
+
+
 def without_a_channel():
-    with upstream() as server, NoHost(upstream_section(server) + SLOT) as daemon:
+    with upstream() as server, NoHostTls(upstream_section(server) + SLOT) as daemon:
         with step("without a channel a write and a read go upstream, signed anew for it"):
             answer = daemon.exchange(put_blob("/box/small", b"hello", [("x-ms-meta-color", "blue")]), "PUT").must_be(201)
             equal(answer.header("x-ms-meta-way"), "upstream")
@@ -141,6 +157,23 @@ def without_a_channel():
                 raise AssertionError("a short answer was taken for a whole one")
             except Closed:
                 pass
+        with step("... nor to HTTP/1.0, which knows no chunks"):
+            def unfinished(stream, seen):
+                server.answer(stream, "200 OK", [("Transfer-Encoding", "chunked")])
+                stream.send(b"5\r\nhello\r\n4000\r\nabc")
+                return False
+
+            server.scripts["/box/unfinished"] = unfinished
+            server.scripts["/box/finished"] = chunked
+            context = daemon.context()
+            for name, is_whole in (("finished", True), ("unfinished", False)):
+                for address, is_tls in ((daemon.address, False), (daemon.tls, True)):
+                    with socket.create_connection(address, 20) as stream:
+                        if is_tls:
+                            stream = context.wrap_socket(stream, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+                        stream.sendall(request("GET", f"/box/{name}").replace(b"HTTP/1.1", b"HTTP/1.0"))
+                        equal((name, is_tls, ends_clean(stream)), (name, is_tls, is_whole))
+                        stream.close()
         with step("Expect: 100-continue is served from upstream"):
             with Connection(daemon.address) as connection:
                 head, _, body = put_blob("/box/expected", b"x" * 300000, [("Expect", "100-continue")]).partition(b"\r\n\r\n")

@@ -19,7 +19,10 @@ import time
 import warnings
 
 from harness import BUILD, ROOT, Daemon, equal, finish, free_port, has_ipv6, skip, step, wait_for
+from operations import answer_bytes, check_request
 from rawhttp import ACCOUNT, Closed, Connection, one, put_blob, request
+from recorder import Recorder
+from tokens import account_sas, plain
 
 HOST_STYLE = f"{ACCOUNT}.blob.localhost"
 QUICK = "[limits]\nheader_timeout = 1s\nbody_grace = 2s\nbody_rate = 64K\n[log]\nlevel = debug\n"
@@ -359,12 +362,48 @@ def certificate_steps(daemon):
         equal((daemon.serial(), daemon.metric("blobproxy_config_last_reload_success")), (before, 1))
         expires = daemon.metric("blobproxy_tls_certificate_expiry_timestamp_seconds")
         assert 360 * 86400 < expires - time.time() < 366 * 86400, expires
+    with step("a name that no certificate can have is named, and the pair stays"):
+        before = (daemon.ca / "tls.crt").read_bytes()
+        command = [ROOT / "scripts/local-ca", "--name=example.org:443", daemon.ca]
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        equal((run.returncode, run.stdout, (daemon.ca / "tls.crt").read_bytes()), (1, "", before))
+        assert "IP:example.org:443" in run.stderr and "--name" in run.stderr, run.stderr
     with step("--check-config looks at certificate and key"):
         config = pathlib.Path(daemon.directory) / "check.conf"
         command = [BUILD / "blobproxyd", "--config", config, "--check-config"]
         for name, code in (("tls.key", 0), ("ca.key", 2)):
             config.write_text(f"[listen]\ntls = 127.0.0.1:1\n[tls]\ncertificate = {daemon.ca}/tls.crt\nkey = {daemon.ca}/{name}\n")
             equal(subprocess.run(command, capture_output=True, timeout=20).returncode, code)
+
+
+def token_steps():
+    """Tokens are what SDKs send over TLS alone."""
+    with Recorder() as recorder, TlsDaemon(backend=recorder.url) as daemon:
+        body = os.urandom(100000)
+        fields = [("Authorization", "Bearer eyJh.e30.c2ln-_~+/="), ("x-ms-client-request-id", "1-2"), ("X-Odd", "")]
+        for target, host in ((f"/{ACCOUNT}/box/a%20b?x=%2b&y", "127.0.0.1"), ("/box/a%20b?x=%2b&y", HOST_STYLE)):
+            with step(f"a Bearer request over TLS reaches the host unchanged, Host: {host}"), daemon.connect(name=host) as connection:
+                read = plain("GET", target, fields, host=f"{host}:{daemon.tls_port}")
+                write = plain("PUT", target, [*fields, ("x-ms-blob-type", "BlockBlob")], body, host=f"{host}:{daemon.tls_port}")
+                for method, data, sent, status in (("GET", read, b"", 200), ("PUT", write, body, 201)):
+                    recorder.answer(answer_bytes(status, [("ETag", '"1"')], b"ok"))
+                    equal(connection.exchange(data, method).must_be(status).body, b"ok")
+                    check_request(data, recorder.next_request(), "/box/a%20b?x=%2b&y", sent, False)
+                recorder.must_be_silent()
+
+
+def rights_steps():
+    with TlsDaemon(f"[listen]\nunix_trusted_uids = {os.geteuid()}\nsas_https_over_loopback = no\n") as daemon:
+        daemon.make_container()
+        daemon.must_serve()
+        data = plain("GET", f"/{ACCOUNT}/box/serves")
+        with step("a user trusted on the Unix socket is a stranger over TLS, though a tunnel ends in a Unix socket, too"):
+            one(daemon.unix, data).must_be(200)
+            daemon.over_tls(data).must_be_azure_error(404, "ResourceNotFound")
+        with step("spr=https is taken over TLS where the loopback does not count"):
+            data = plain("GET", f"/{ACCOUNT}/box/serves?{account_sas(protocol='https')}")
+            daemon.exchange(data).must_be_azure_error(403, "AuthorizationProtocolMismatch")
+            daemon.over_tls(data).must_be(200)
 
 
 def drain_steps():
@@ -393,6 +432,8 @@ def main():
     with TlsDaemon(QUICK) as daemon:
         daemon.make_container()
         broken_steps(daemon)
+    token_steps()
+    rights_steps()
     drain_steps()
     return finish()
 
