@@ -38,6 +38,8 @@ struct tls_session *tls_session_free(struct tls_session *session); /* NULL is fi
 
 /* To be called until it answers 0. */
 int tls_session_handshake(struct tls_session *session) MUST_CHECK;
+/* After -EPROTO: tells the client why; it may not even listen. */
+void tls_session_alert(struct tls_session *session);
 
 /* 0: the client said goodbye. */
 ssize_t tls_session_recv(struct tls_session *session, void *bytes, size_t max) MUST_CHECK;

@@ -69,13 +69,12 @@ int tls_session_handshake(struct tls_session *session)
     do
         result = gnutls_handshake(session->session);
     while (is_passing(result) && warnings++ < WARNINGS_MAX);
-    if (result == GNUTLS_E_SUCCESS)
-        return 0;
-    int code = code_of(session, result);
+    return result == GNUTLS_E_SUCCESS ? 0 : code_of(session, result);
+}
 
-    if (code == -EPROTO) /* what it can be told; it may not even listen */
-        (void)gnutls_alert_send_appropriate(session->session, result);
-    return code;
+void tls_session_alert(struct tls_session *session)
+{
+    (void)gnutls_alert_send_appropriate(session->session, session->last_error);
 }
 
 ssize_t tls_session_recv(struct tls_session *session, void *bytes, size_t max)

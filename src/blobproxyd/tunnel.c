@@ -377,7 +377,7 @@ static void tunnel_open(struct tunnel *tunnel)
     pump_in(tunnel);
 }
 
-/* A record that was cut short looks like a wrong one otherwise. */
+/* A record that was cut short looks like a wrong one otherwise. To be asked before an alert, which makes clients leave. */
 static bool client_has_left(const struct tunnel *tunnel)
 {
     char byte;
@@ -395,6 +395,8 @@ static void tunnel_handshake(struct tunnel *tunnel)
         wait_for_session(tunnel);
     } else {
         count(tunnel, r == -ECONNRESET || client_has_left(tunnel) ? METRIC_TLS_GONE : METRIC_TLS_FAILED);
+        if (r == -EPROTO)
+            tls_session_alert(tunnel->session);
         log_debug("tls-failed", "a TLS handshake failed: %s", tls_session_problem(tunnel->session));
         tunnel_close(tunnel);
     }

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 
-from harness import BUILD, ROOT, Azurite, Daemon, equal, finish, skip, step, wait_for
+from harness import BUILD, ROOT, Azurite, Daemon, equal, finish, freeze, skip, step, wait_for
 from rawhttp import ACCOUNT, KEY, Connection, put_blob, request
 
 MIB = 1 << 20
@@ -141,8 +141,8 @@ def failure_steps(azurite):
     with Daemon("[channel]\ntimeout = 1s\n", backend=azurite.url) as daemon:
         daemon.must_serve()
         with step("an endpoint that does not answer in time is a timeout"):
-            azurite.process.send_signal(signal.SIGSTOP)
             try:
+                freeze(azurite.pid)
                 daemon.exchange(request("GET", "/box/serves")).must_be_azure_error(500, "OperationTimedOut")
                 daemon.exchange(put_blob("/box/late", b"x"), "PUT").must_be_azure_error(500, "OperationTimedOut")
             finally:
@@ -160,7 +160,7 @@ def failure_steps(azurite):
                 daemon.make_container()
                 daemon.must_serve()
                 with step("a host that is stopped in the middle of a transfer ends with 0"):
-                    again.process.send_signal(signal.SIGSTOP)
+                    freeze(again.pid)
                     with Connection(daemon.address) as connection:
                         connection.send(request("GET", "/box/serves"))
                         wait_for(lambda: daemon.metric("blobproxy_transfers_in_flight") > 0, "transfer")

@@ -15,7 +15,7 @@ import sys
 import tempfile
 
 import rawhttp
-from harness import BUILD, Daemon, equal, finish, note, skip, step, wait_for
+from harness import BUILD, Daemon, equal, finish, freeze, note, skip, step, wait_for
 from httpsserver import HttpsServer, make_certificates
 from rawhttp import Closed, Connection, put_blob, request
 from tls import TlsDaemon
@@ -260,7 +260,7 @@ def stopped_host():
         daemon.exchange(request("PUT", "/box/log", [("x-ms-blob-type", "AppendBlob")]), "PUT").must_be(201)
         daemon.exchange(put_blob("/box/read", b"from the host"), "PUT").must_be(201)
         server.blobs["/box/read"] = b"from upstream"
-        os.kill(daemon.host.pid, signal.SIGSTOP)
+        freeze(daemon.host.pid)
         with Connection(daemon.address) as get, Connection(daemon.address) as put, Connection(daemon.address) as append:
             get.send(request("GET", "/box/read"))
             put.send(put_blob("/box/put", b"once or twice"))

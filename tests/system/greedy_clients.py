@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 
-from harness import Daemon, equal, finish, has_stopped, step, wait_for
+from harness import Daemon, equal, finish, freeze, step, wait_for
 from rawhttp import Connection, put_blob, request
 
 MIB = 1 << 20
@@ -64,9 +64,8 @@ def late_host(daemon):
         host = daemon.host_pid()
         with Connection(daemon.address, timeout=60) as connection:
             connection.send_what_goes(put_blob("/box/late", b"", length=40 * MIB))
-            os.kill(host, signal.SIGSTOP)
             try:
-                wait_for(lambda: has_stopped(host), "host stopped")
+                freeze(host)
                 sender = threading.Thread(target=connection.send_what_goes, args=(bytes(40 * MIB),))
                 sender.start()
                 wait_for(lambda: daemon.metric('blobproxy_errors_total{kind="exchange_deadline"}') > 0, "deadline")
@@ -112,9 +111,8 @@ def stalled(daemon):
 def reset_while_waiting(daemon):
     with step("clients that reset or close while the host works are noticed at once"):
         host = daemon.host_pid()
-        os.kill(host, signal.SIGSTOP)
         try:
-            wait_for(lambda: has_stopped(host), "host stopped")
+            freeze(host)
             before = daemon.metric('blobproxy_errors_total{kind="client_gone"}')
             for number in range(20):
                 connection = Connection(daemon.address)

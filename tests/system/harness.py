@@ -75,9 +75,13 @@ def children(pid):
     return found
 
 
-def has_stopped(pid):
-    """By SIGSTOP."""
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+def freeze(pid):
+    """Sends SIGSTOP and waits until every thread has stopped; only then is nothing done there any more."""
+    def has_stopped():
+        return all(stat.read_text().rsplit(")", 1)[1].split()[0] == "T" for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/stat"))
+
+    os.kill(pid, signal.SIGSTOP)
+    wait_for(has_stopped, f"stop of {pid}")
 
 
 class Program:

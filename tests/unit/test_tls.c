@@ -172,6 +172,9 @@ Test(tls, older_versions_and_exchanges_without_forward_secrecy_are_refused)
         pair_begin(&pair, refused[i]);
         cr_expect_eq(shake_hands(&pair), -EPROTO, "%s", refused[i]);
         cr_expect_gt(strlen(tls_session_problem(pair.server)), 0u);
+        cr_expect_eq(gnutls_handshake(pair.client), GNUTLS_E_AGAIN, "%s", refused[i]);
+        tls_session_alert(pair.server);
+        cr_expect_eq(gnutls_handshake(pair.client), GNUTLS_E_FATAL_ALERT_RECEIVED, "%s", refused[i]);
         pair_end(&pair);
     }
 }
