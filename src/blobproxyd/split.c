@@ -51,6 +51,7 @@ struct split {
     unsigned parts_max;     /* slots.read_window */
     bool has_begun;         /* a first part has been handed on */
     bool is_awaited;        /* the client has seen that the oldest part is not there */
+    bool has_asked;         /* a part was begun since the window last shrank */
     bool is_broken;
     struct channel_watch watch;
     struct route_seat seat;
@@ -312,6 +313,7 @@ static void split_fill(struct split *split)
         part->bytes = left < split->part_bytes ? left : split->part_bytes;
         split->next_first += part->bytes;
         split->count++;
+        split->has_asked = true;
         if (slot)
             part_send(part);
         else
@@ -391,14 +393,19 @@ static void split_grow(struct split *split)
     split_fill(split);
 }
 
-/* A part was handed on, and everything asked for behind it is there already: the host waits for the client. */
+/* A part was handed on, and everything asked for behind it is there already: the host waits for the client. Parts that come all
+ * at once look like that, too: so what was asked for when the one before was handed on must have come meanwhile. */
 static void split_shrink(struct split *split)
 {
+    if (!split->has_asked)
+        return;
     for (unsigned i = 0; i < split->count; i++)
         if (split->parts[(split->oldest + i) % split->parts_max].state != PART_READY)
             return;
-    if (split->count > 0 && split->window > WINDOW_LEAST)
+    if (split->count > 0 && split->window > WINDOW_LEAST) {
         split->window--;
+        split->has_asked = false;
+    }
 }
 
 ssize_t split_read(struct split *split, char *bytes, size_t max)

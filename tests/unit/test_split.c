@@ -108,6 +108,18 @@ Test(split, shrinks_to_two_while_the_host_waits)
     end();
 }
 
+Test(split, parts_that_come_all_at_once_shrink_it_by_one)
+{
+    begin(30, 4);
+    for (unsigned i = 0; i < 4; i++)
+        answer_one();
+    for (unsigned i = 0; i < 3; i++)
+        read_part();
+    cr_expect_eq(fixture->in_flight, 2);
+    cr_expect_eq(held(), 3);
+    end();
+}
+
 Test(split, takes_free_slots_only)
 {
     begin(5, 12);
