@@ -293,7 +293,7 @@ static void play_early_refusal(struct peer *self)
     peer_accept(self);
     peer_read_head(self);
     peer_send(self, "HTTP/1.1 403 Forbidden\r\nContent-Length: 6\r\nx-ms-error-code: AuthorizationFailure\r\n\r\ndenied");
-    peer_read_eof(self);
+    count_body(self, sizeof(big)); /* a close with bytes unread would reset the connection, and the answer might be lost */
 }
 
 Test(exchange_upstream, an_answer_before_the_end_of_the_body_waits_until_that_was_read_away)
