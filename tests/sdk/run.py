@@ -172,7 +172,8 @@ def main():
         scenarios += count
         differing += len(found)
     print(f"{scenarios} scenarios, {differing} differences")
-    return 1 if differing else 0
+    is_nothing = scenarios == 0 and not options.languages
+    return 1 if differing or is_nothing else 0
 
 
 if __name__ == "__main__":
