@@ -100,42 +100,6 @@ static ssize_t backend_read_body(void *owner, char *bytes, size_t max)
 
 /* ---- heads ---- */
 
-static bool is_hop_by_hop(struct slice name)
-{
-    static const char *const names[] = {
-        "Connection",        "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
-        "Transfer-Encoding", "Upgrade"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_equal_nocase(name, slice_of(names[i])))
-            return true;
-    return false;
-}
-
-/* Does one of the Connection fields name it? */
-static bool is_named_in_connection(const struct head *head, struct slice name)
-{
-    for (unsigned i = 0; i < head->field_count; i++) {
-        struct slice list = head->fields[i].value;
-
-        if (!slice_equal_nocase(head->fields[i].name, SLICE("Connection")))
-            continue;
-        while (list.len > 0) {
-            const char *const comma = memchr(list.bytes, ',', list.len);
-            struct slice item = {list.bytes, comma ? (size_t)(comma - list.bytes) : list.len};
-
-            list = (struct slice){list.bytes + item.len + (comma ? 1 : 0), list.len - item.len - (comma ? 1 : 0)};
-            while (item.len > 0 && strchr(" \t", item.bytes[0]))
-                item = (struct slice){item.bytes + 1, item.len - 1};
-            while (item.len > 0 && strchr(" \t", item.bytes[item.len - 1]))
-                item.len--;
-            if (slice_equal_nocase(item, name))
-                return true;
-        }
-    }
-    return false;
-}
-
 /* The request's head for the endpoint. 0 or -E2BIG. */
 static int backend_compose(const struct host_request *request, struct slice host, struct head *composed)
 {
@@ -147,8 +111,7 @@ static int backend_compose(const struct host_request *request, struct slice host
     for (unsigned i = 0; rc == 0 && i < request->head->field_count; i++) {
         const struct head_field *field = &request->head->fields[i];
 
-        if (is_hop_by_hop(field->name) || slice_equal_nocase(field->name, SLICE("Expect")) ||
-            is_named_in_connection(request->head, field->name))
+        if (slice_equal_nocase(field->name, SLICE("Expect")) || head_is_hop_by_hop(request->head, field->name))
             continue;
         rc = head_add(composed, field->name, slice_equal_nocase(field->name, SLICE("Host")) ? host : field->value);
     }
@@ -170,8 +133,7 @@ static int backend_keep_head(struct backend_transfer *transfer, const struct hea
     for (unsigned i = 0; i < head->field_count; i++) {
         const struct head_field *field = &head->fields[i];
 
-        if (is_hop_by_hop(field->name) || is_named_in_connection(head, field->name) ||
-            (is_chunked && slice_equal_nocase(field->name, SLICE("Content-Length"))))
+        if (head_is_hop_by_hop(head, field->name) || (is_chunked && slice_equal_nocase(field->name, SLICE("Content-Length"))))
             continue;
         head_write_field(text, field->name, field->value);
     }

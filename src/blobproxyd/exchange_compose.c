@@ -25,12 +25,10 @@ static bool is_one_of(struct slice name, const char *const *names)
     return false;
 }
 
-/* Fields of this hop; Host and Authorization are written anew. */
-static bool is_hop_by_hop(struct slice name)
+/* Host is written anew, and who expects 100 Continue expects it of us. */
+static bool is_answered_here(struct slice name)
 {
-    static const char *const names[] = {"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization", "TE",
-                                        "Trailer",    "Upgrade",    "Expect",           "Transfer-Encoding",   "Host",
-                                        NULL};
+    static const char *const names[] = {"Expect", "Host", NULL};
 
     return is_one_of(name, names);
 }
@@ -122,41 +120,14 @@ static bool is_date(struct slice name)
     return is_one_of(name, names);
 }
 
-/* Is the name listed in a Connection field? Not Content-Length: what frames the body is never of one hop. */
-static bool is_connection_named(const struct head *request, struct slice name)
-{
-    if (slice_equal_nocase(name, SLICE("Content-Length")))
-        return false;
-    for (unsigned i = 0; i < request->field_count; i++) {
-        struct slice value = request->fields[i].value;
-
-        if (!slice_equal_nocase(request->fields[i].name, SLICE("Connection")))
-            continue;
-        for (size_t start = 0, end; start < value.len; start = end + 1) {
-            for (end = start; end < value.len && value.bytes[end] != ','; end++)
-                ;
-            size_t from = start, to = end;
-
-            while (from < to && (value.bytes[from] == ' ' || value.bytes[from] == '\t'))
-                from++;
-            while (to > from && (value.bytes[to - 1] == ' ' || value.bytes[to - 1] == '\t'))
-                to--;
-            if (slice_equal_nocase((struct slice){value.bytes + from, to - from}, name))
-                return true;
-        }
-    }
-    return false;
-}
-
 static int copy_fields(struct exchange *x, enum exchange_shape_kind kind, struct head *composed)
 {
-    bool has_connection = head_find(&x->request, "Connection") != NULL;
     bool is_signed = x->rights == RIGHTS_SIGN;
 
     for (unsigned i = 0; i < x->request.field_count; i++) {
         const struct head_field *field = &x->request.fields[i];
 
-        if (is_hop_by_hop(field->name) || (has_connection && is_connection_named(&x->request, field->name)))
+        if (is_answered_here(field->name) || head_is_hop_by_hop(&x->request, field->name))
             continue;
         if (is_signed &&
             (slice_equal_nocase(field->name, SLICE("Authorization")) || (kind != SHAPE_WHOLE && is_date(field->name))))

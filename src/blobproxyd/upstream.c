@@ -117,37 +117,6 @@ static ssize_t give_body(void *owner, char *bytes, size_t max)
     return (ssize_t)n;
 }
 
-static bool is_listed(struct slice list, struct slice name)
-{
-    for (size_t start = 0, end; start < list.len; start = end + 1) {
-        for (end = start; end < list.len && list.bytes[end] != ','; end++)
-            ;
-        size_t from = start, to = end;
-
-        while (from < to && (list.bytes[from] == ' ' || list.bytes[from] == '\t'))
-            from++;
-        while (to > from && (list.bytes[to - 1] == ' ' || list.bytes[to - 1] == '\t'))
-            to--;
-        if (slice_equal_nocase((struct slice){list.bytes + from, to - from}, name))
-            return true;
-    }
-    return false;
-}
-
-static bool is_hop_by_hop(const struct head *head, struct slice name)
-{
-    static const char *const names[] = {"Connection", "Keep-Alive", "Proxy-Connection",  "Proxy-Authenticate",
-                                        "TE",         "Trailer",    "Transfer-Encoding", "Upgrade"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (slice_equal_nocase(name, slice_of(names[i])))
-            return true;
-    for (unsigned i = 0; i < head->field_count; i++)
-        if (slice_equal_nocase(head->fields[i].name, SLICE("Connection")) && is_listed(head->fields[i].value, name))
-            return true;
-    return false;
-}
-
 /* Copies text into memory that was reserved for it. */
 static struct slice keep_text(struct buf *text, struct slice slice)
 {
@@ -175,7 +144,7 @@ static int keep_head(struct upstream *upstream, const struct head *head)
     upstream->head.reason = keep_text(&upstream->head_text, head->reason);
     upstream->head.field_count = 0;
     for (unsigned i = 0; i < head->field_count && r == 0; i++) {
-        if (is_hop_by_hop(head, head->fields[i].name) ||
+        if (head_is_hop_by_hop(head, head->fields[i].name) ||
             (is_chunked && slice_equal_nocase(head->fields[i].name, SLICE("Content-Length"))))
             continue;
         struct slice name = keep_text(&upstream->head_text, head->fields[i].name);

@@ -201,6 +201,40 @@ struct slice head_value(const struct head *head, const char *name)
     return field == NULL ? (struct slice){NULL, 0} : field->value;
 }
 
+static bool is_listed(struct slice list, struct slice name)
+{
+    for (size_t start = 0, end; start < list.len; start = end + 1) {
+        for (end = start; end < list.len && list.bytes[end] != ','; end++)
+            ;
+        size_t from = start, to = end;
+
+        while (from < to && (list.bytes[from] == ' ' || list.bytes[from] == '\t'))
+            from++;
+        while (to > from && (list.bytes[to - 1] == ' ' || list.bytes[to - 1] == '\t'))
+            to--;
+        if (slice_equal_nocase((struct slice){list.bytes + from, to - from}, name))
+            return true;
+    }
+    return false;
+}
+
+bool head_is_hop_by_hop(const struct head *head, struct slice name)
+{
+    static const char *const names[] = {
+        "Connection",        "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "TE", "Trailer",
+        "Transfer-Encoding", "Upgrade"};
+
+    if (slice_equal_nocase(name, SLICE("Content-Length")))
+        return false;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (slice_equal_nocase(name, slice_of(names[i])))
+            return true;
+    for (unsigned i = 0; i < head->field_count; i++)
+        if (slice_equal_nocase(head->fields[i].name, SLICE("Connection")) && is_listed(head->fields[i].value, name))
+            return true;
+    return false;
+}
+
 int head_add(struct head *head, struct slice name, struct slice value)
 {
     if (head->field_count >= LIMIT_HEAD_FIELDS)

@@ -422,3 +422,18 @@ Test(head, reasons_are_known_for_what_the_service_answers_and_empty_otherwise)
     cr_assert_str_eq(head_reason(600), "");
     cr_assert_str_eq(head_reason(0), "");
 }
+
+Test(head, fields_of_one_hop_are_the_standard_ones_and_those_that_connection_names)
+{
+    static const char text[] =
+        "GET / HTTP/1.1\r\nConnection: close, X-One\r\nconnection:\tx-two ,Content-Length\r\nX-One: 1\r\n\r\n";
+    static const char *const dropped[] = {"Connection", "keep-alive", "TE",    "Transfer-Encoding",
+                                          "Upgrade",    "x-one",      "X-Two", "close"};
+    static const char *const kept[] = {"Content-Length", "X-On", "X-One1", "Host", "Expect", "Via", ""};
+
+    cr_assert_eq(head_parse_request(text, sizeof(text) - 1, &head), 0);
+    for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++)
+        cr_expect(head_is_hop_by_hop(&head, slice_of(dropped[i])), "%s", dropped[i]);
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        cr_expect_not(head_is_hop_by_hop(&head, slice_of(kept[i])), "%s", kept[i]);
+}
