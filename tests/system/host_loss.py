@@ -75,7 +75,7 @@ def away_for_a_while():
         with step("a new host is found by itself and has the old data"):
             os.unlink(daemon.host.socket)
             daemon.start_host()
-            wait_for(lambda: daemon.metric("blobproxy_channels_up") > 0, "channel")
+            daemon.wait_ready()  # the channels of all shards
             equal(daemon.exchange(request("GET", "/box/serves")).must_be(200).body, b"yes")
             daemon.exchange(request("GET", "/box/x")).must_be(404)
 
