@@ -202,18 +202,13 @@ static void send_request(struct exchange *x)
         exchange_submit_failed(&x->submission);
 }
 
-static bool is_body_complete(const struct exchange *x)
-{
-    return x->body_received == x->body_bytes;
-}
-
 static void exchange_slot_ready(struct slot_waiter *waiter, struct slot *slot)
 {
     struct exchange *x = waiter->owner;
 
     exchange_env_unwatch(x->env, &x->watch);
     x->slot = slot;
-    if (is_body_complete(x)) {
+    if (exchange_has_whole_body(x)) {
         send_request(x);
         return;
     }
@@ -245,9 +240,7 @@ void exchange_take_answer(struct exchange *x, struct slot *slot)
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER, "The host's answer could not be read.");
         return;
     }
-    bool has_no_body = slice_equal(x->request.method, SLICE("HEAD")) || x->response.status == 304 || x->response.status == 204;
-
-    if (!has_no_body && body_bytes > slot->transfer.data_bytes) {
+    if (!exchange_answers_no_body(x) && body_bytes > slot->transfer.data_bytes) {
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER,
                         "The host's answer names more bytes than it was given room for.");
         return;
@@ -526,13 +519,13 @@ enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t l
 
 enum exchange_next exchange_continue(struct exchange *x)
 {
-    if (x->state == EX_BODY && is_body_complete(x) && x->upload)
+    if (x->state == EX_BODY && exchange_has_whole_body(x) && x->upload)
         upload_finish(x->upload);
-    else if (x->state == EX_BODY && is_body_complete(x) && x->route != METRIC_ROUTE_CHANNEL)
+    else if (x->state == EX_BODY && exchange_has_whole_body(x) && x->route != METRIC_ROUTE_CHANNEL)
         exchange_upstream_finish(x);
-    else if (x->state == EX_BODY && is_body_complete(x))
+    else if (x->state == EX_BODY && exchange_has_whole_body(x))
         send_request(x);
-    else if (x->state == EX_DISCARD && is_body_complete(x))
+    else if (x->state == EX_DISCARD && exchange_has_whole_body(x))
         exchange_move(x, x->has_stream ? EX_STREAM : EX_READY);
     return exchange_next_step(x);
 }

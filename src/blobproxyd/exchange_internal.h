@@ -91,6 +91,18 @@ struct exchange {
     struct exchange *next_spare;
 };
 
+/* The client has sent all of its body. */
+static inline bool exchange_has_whole_body(const struct exchange *x)
+{
+    return x->body_received == x->body_bytes;
+}
+
+/* No body follows the head of the answer, whatever length that names. */
+static inline bool exchange_answers_no_body(const struct exchange *x)
+{
+    return slice_equal(x->request.method, SLICE("HEAD")) || x->response.status == 204 || x->response.status == 304;
+}
+
 void exchange_move(struct exchange *x, enum exchange_state state);
 void exchange_wake(struct exchange *x);
 

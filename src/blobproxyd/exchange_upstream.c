@@ -33,11 +33,6 @@ static void refuse_open(struct exchange *x)
                     "tried again.");
 }
 
-static bool is_body_complete(const struct exchange *x)
-{
-    return x->body_received == x->body_bytes;
-}
-
 void exchange_leave_upstream(struct exchange *x)
 {
     x->upstream = upstream_free(x->upstream);
@@ -46,11 +41,6 @@ void exchange_leave_upstream(struct exchange *x)
 }
 
 /* ---- what comes back ---- */
-
-static bool has_no_body(const struct exchange *x)
-{
-    return slice_equal(x->request.method, SLICE("HEAD")) || x->response.status == 204 || x->response.status == 304;
-}
 
 static void take_fields(struct exchange *x, const struct head *head)
 {
@@ -87,8 +77,8 @@ static void answered(void *owner)
     x->answer_body = NULL;
     x->answer_bytes = x->response.status == 204 || x->response.status == 304 ? 0 : length;
     /* Where no body follows, the library would end one of unknown length all the same: with a last chunk that nobody expects. */
-    x->is_length_unknown = r == -ENOENT && !has_no_body(x);
-    x->has_stream = x->is_length_unknown || (length > 0 && !has_no_body(x));
+    x->is_length_unknown = r == -ENOENT && !exchange_answers_no_body(x);
+    x->has_stream = x->is_length_unknown || (length > 0 && !exchange_answers_no_body(x));
     if (x->has_stream)
         exchange_answered(x);
 }
@@ -185,7 +175,7 @@ static void start_gathering(struct exchange *x)
 /* It has a seat. */
 static void start(struct exchange *x)
 {
-    if (exchange_is_path_style_batch(x) && !is_body_complete(x)) {
+    if (exchange_is_path_style_batch(x) && !exchange_has_whole_body(x)) {
         start_gathering(x);
         return;
     }
@@ -203,7 +193,7 @@ static void start(struct exchange *x)
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_INTERNAL,
                         "The request cannot be sent to the account's endpoint: %s.", strerror(-r));
     } else {
-        enum exchange_state next = is_body_complete(x) ? EX_UPSTREAM : EX_BODY;
+        enum exchange_state next = exchange_has_whole_body(x) ? EX_UPSTREAM : EX_BODY;
 
         if (x->state != next)
             exchange_move(x, next);
