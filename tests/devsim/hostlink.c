@@ -3,6 +3,8 @@
 #include "hostlink.h"
 
 #include "../../src/lib/channel/channel.h"
+#include "../../src/lib/envelope.h"
+#include "../../src/lib/head.h"
 #include "../../src/lib/vmbus/packet.h"
 #include "../../src/lib/vmbus/ring.h"
 #include "../../src/lib/vmbus/vsp_status.h"
@@ -188,6 +190,34 @@ int hostlink_submit(struct hostlink_job *job)
     int r = channel_submit(job->link->channel, transfer);
     assert(r != -EAGAIN); /* see ring_bytes() */
     return r;
+}
+
+/* 0; -ENOENT: not an envelope of HTTP. */
+static int open_head(enum envelope_kind kind, const uint8_t *message, uint32_t bytes, struct head *ret_head)
+{
+    struct envelope envelope;
+
+    if (envelope_open(kind, message, bytes, &envelope) < 0 || envelope.format != ENVELOPE_FORMAT_HTTP)
+        return -ENOENT;
+    int r = kind == ENVELOPE_REQUEST ? head_parse_request(envelope.payload, envelope.payload_bytes, ret_head)
+                                     : head_parse_response(envelope.payload, envelope.payload_bytes, ret_head);
+    return r < 0 ? -ENOENT : 0;
+}
+
+uint32_t hostlink_body_bytes(const struct hostlink_job *job, uint32_t status, uint32_t response_bytes)
+{
+    struct head request, response;
+    uint64_t body_bytes;
+
+    if (status != VSP_STATUS_OK)
+        return 0;
+    if (open_head(ENVELOPE_REQUEST, job->slot->request, job->request_bytes, &request) < 0 ||
+        open_head(ENVELOPE_RESPONSE, job->slot->response, response_bytes, &response) < 0)
+        return job->data_bytes;
+    if (slice_equal(request.method, SLICE("HEAD")) || response.status == 204 || response.status == 304 ||
+        head_content_length(&response, &body_bytes) < 0)
+        return 0;
+    return body_bytes < job->data_bytes ? (uint32_t)body_bytes : job->data_bytes;
 }
 
 void hostlink_put(struct hostlink_job *job)

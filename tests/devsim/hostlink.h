@@ -71,6 +71,11 @@ int hostlink_take(struct hostlink *link, struct hostlink_job *job) MUST_CHECK;
  * LIMIT_SLOT_RESPONSE_BYTES is of no use: the host says the same at that size.) */
 int hostlink_submit(struct hostlink_job *job) MUST_CHECK;
 
+/* In done(): how much of slot->data the host has written. A completion does not say it, a host just writes; told by the
+ * envelopes: the length that the answer's head has, if it is one with a body. All of data_bytes when the request is of another
+ * format. */
+uint32_t hostlink_body_bytes(const struct hostlink_job *job, uint32_t status, uint32_t response_bytes);
+
 /* Gives back the slot, or the place among those that wait for one; nothing when there is neither. Not while it is in flight. */
 void hostlink_put(struct hostlink_job *job);
 
