@@ -80,9 +80,9 @@ static int open_channel(struct hostlink *link, struct event_base *base, const st
     };
     int r = slots_new(base, &link->geometry, &link->slots);
 
-    return r < 0
-               ? r
-               : channel_emulated_open(base, &channel, link->slots, &(struct channel_listener){on_changed, link}, &link->channel);
+    return r < 0 ? r
+                 : channel_emulated_open(base, &channel, link->slots,
+                                         &(struct channel_listener){.changed = on_changed, .owner = link}, &link->channel);
 }
 
 int hostlink_open(struct event_base *base, const struct hostlink_config *config, struct hostlink **ret_link)
