@@ -38,11 +38,9 @@ class Memory:
     def read(self, size, at=0):
         return ctypes.string_at(self.address + at, size)
 
-    def unmap(self, at, size):
-        assert _libc.munmap(self.address + at, size) == 0
-
-    def protect(self, protection):
-        assert _libc.mprotect(self.address, self.size, protection) == 0
+    def close(self, at):
+        """From there on nobody may touch it (unmapped, it would be dealt again)."""
+        assert _libc.mprotect(self.address + at, self.size - at, 0) == 0
 
     def free(self):
         assert _libc.munmap(self.address, self.size) == 0
@@ -81,16 +79,16 @@ def unseal(message):
 class Arguments:
     """The struct of one call and its buffers; what is not given has a sound value."""
 
-    def __init__(self, head=b"", data=b"", data_bytes=None, response_bytes=RESPONSE_BYTES, guid=GUID, timeout_ms=30000, **wrong):
+    def __init__(self, head=b"", body=b"", data_bytes=None, response_bytes=RESPONSE_BYTES, guid=GUID, timeout_ms=30000, **wrong):
         """wrong: fields to say otherwise, by the names below."""
         request = seal(head)
-        data_bytes = len(data) if data_bytes is None else data_bytes
+        data_bytes = len(body) if data_bytes is None else data_bytes
         self.request, self.response, self.data = Memory(len(request)), Memory(max(response_bytes, 1)), Memory(max(data_bytes, 1))
         self.request.write(request)
-        self.data.write(data)
+        self.data.write(body)
         self.fields = {
             "guid": guid, "timeout_ms": timeout_ms, "request_len": len(request), "response_len": response_bytes,
-            "data_len": data_bytes, "data_valid": len(data), "request": self.request.address, "response": self.response.address,
+            "data_len": data_bytes, "data_valid": len(body), "request": self.request.address, "response": self.response.address,
             "data": self.data.address if data_bytes else 0,
         }  # fmt: skip
         assert set(wrong) <= set(self.fields), wrong
