@@ -5,6 +5,7 @@
 #define BLOBPROXY_DEVICE_ABI_H
 
 #include "../cleanup.h"
+#include "../err.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,6 +40,11 @@ int device_open(const struct device_calls *calls, const char *path) MUST_CHECK;
  * 0: it does; -EACCES: it does, but the descriptor belongs to other credentials; -ENODEV: the device is being removed; anything
  * else (-EINVAL, -ENOTTY and -EIO among published drivers): it does not. */
 int device_probe(const struct device_calls *calls, int fd, enum device_command command) MUST_CHECK;
+
+/* Opens it if its driver knows one of the numbers, and tells which. A descriptor, or a negative errno and in err why
+ * ("open PATH: No such file or directory"). */
+int device_open_known(const struct device_calls *calls, const char *path, enum device_command *ret_command,
+                      struct err *err) MUST_CHECK;
 
 /* All buffers stay the caller's, and the host writes into response and data until the call returns. Each page of these two must
  * have been written to since it was mapped and since the last fork: published drivers pin them for reading only. */
