@@ -10,7 +10,7 @@ guest_packages=(curl init-system-helpers kmod libnss-systemd procps python3 syst
 
 # Kernel modules: directories with a Makefile for kbuild, built out of the source tree. An executable "prepare" there runs first,
 # in the copy that is built, with the kernel's version as its argument.
-guest_modules=()
+guest_modules=(tests/vm/module)
 
 # Programs: targets of the Makefile; they go to /usr/lib/blobproxyd-tests in the guest, where the tests run.
 guest_programs=()

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* /dev/azure_blob. */
+#ifndef AZB_DEVICE_H
+#define AZB_DEVICE_H
+
+/* The node appears. 0, -EBUSY: it is there; -ENOMEM and others of misc_register(). Not from two threads at a time, neither of
+ * these. */
+int azb_device_add(void);
+
+/* The node goes; then waits for what the host still has. Descriptors that are open get ENODEV from now on, for ever. 0, -ENODEV.
+ */
+int azb_device_remove(void);
+
+#endif
