@@ -13,7 +13,7 @@ guest_packages=(curl init-system-helpers kmod libnss-systemd procps python3 syst
 guest_modules=(tests/vm/module)
 
 # Programs: targets of the Makefile; they go to /usr/lib/blobproxyd-tests in the guest, where the tests run.
-guest_programs=()
+guest_programs=(tests/vm/device_checks tests/vm/host_relay)
 
 # Further files for the same place.
 guest_files=(tests/clients/tap.sh tests/system/rawhttp.py tests/system/tap.py)
