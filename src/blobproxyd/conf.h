@@ -23,6 +23,8 @@ struct conf_list {
     bool is_default;                /* nobody set it: what cannot be had is passed over with a warning */
 };
 
+enum conf_channel { CONF_CHANNEL_EMULATED, CONF_CHANNEL_DEVICE, CONF_CHANNEL_AUTO };
+
 enum conf_fallback { FALLBACK_OFF, FALLBACK_HTTPS };
 
 #define CONF_URL_ACCOUNT "{account}" /* stands in upstream.url for the account's name */
@@ -44,11 +46,13 @@ struct conf {
     char *tls_certificate; /* PEM file, or ""; default: the systemd credential "tls.crt" */
     char *tls_key;         /* likewise, "tls.key" */
 
-    char *channel_type;          /* "emulated" */
-    char *channel_socket;        /* blobhostd's bus socket: /run/blobhostd/bus.sock */
-    uint32_t channel_ring_bytes; /* 256K */
-    uint64_t channel_timeout_ms; /* given to the host with every transfer: 60s */
-    char *channel_suffix;        /* "blob.localhost": the Host of a transfer is <account>.<suffix> */
+    enum conf_channel channel_type; /* emulated */
+    char *channel_device;           /* "/dev/azure_blob" */
+    uint32_t channel_depth;         /* 64, over all shards: transfers that the device may have at a time */
+    char *channel_socket;           /* blobhostd's bus socket: /run/blobhostd/bus.sock */
+    uint32_t channel_ring_bytes;    /* 256K */
+    uint64_t channel_timeout_ms;    /* given to the host with every transfer: 60s */
+    char *channel_suffix;           /* "blob.localhost": the Host of a transfer is <account>.<suffix> */
 
     enum conf_fallback upstream_fallback; /* off */
     char *upstream_url;                   /* "https://{account}.blob.core.windows.net" */

@@ -110,6 +110,7 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
         conf_problem(problems, &origin, NULL, "no memory");
         return;
     }
+    conf->channel_type = CONF_CHANNEL_EMULATED; /* an option wins over the file */
     resolve_text(conf, CONF_channel_socket, bus, &origin, problems);
     if (!conf_is_set(conf, CONF_listen_unix))
         resolve_text(conf, CONF_listen_unix, socket, &origin, problems);
@@ -180,10 +181,18 @@ static void resolve_host_program(struct conf *conf, struct conf_problems *proble
                      "blobhostd is neither beside blobproxyd nor in PATH, install it or leave --emulated out");
 }
 
+/* The real host knows accounts by their own names. */
+static void resolve_channel(struct conf *conf, struct conf_problems *problems)
+{
+    if (conf->channel_type != CONF_CHANNEL_EMULATED && !conf_is_set(conf, CONF_channel_suffix))
+        resolve_text(conf, CONF_channel_suffix, "blob.core.windows.net", &(struct conf_origin){0}, problems);
+}
+
 void conf_resolve(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
 {
     if (options->emulated_directory)
         resolve_emulated(conf, options, problems);
+    resolve_channel(conf, problems);
     resolve_listen_unix(conf, problems);
     conf_resolve_tls(conf, problems);
     resolve_host_program(conf, problems);
@@ -264,13 +273,13 @@ static void check_ring(const struct conf *conf, struct conf_problems *problems)
 
 static void check_slots(const struct conf *conf, struct conf_problems *problems)
 {
-    static const enum conf_key keys[] = {CONF_slots_small, CONF_slots_large};
-    const uint32_t counts[] = {conf->slots_small, conf->slots_large};
+    static const enum conf_key keys[] = {CONF_slots_small, CONF_slots_large, CONF_channel_depth};
+    const uint32_t counts[] = {conf->slots_small, conf->slots_large, conf->channel_depth};
 
     if (conf_is_usable(conf, CONF_slots_large_bytes) && conf->slots_large_bytes % PAGE_BYTES != 0)
         conf_problem(problems, &conf->origins[CONF_slots_large_bytes], &conf_rows[CONF_slots_large_bytes],
                      "%u is not a multiple of 4096, write it in K or M, such as 8M", conf->slots_large_bytes);
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (conf_is_usable(conf, CONF_limits_shards) && conf_is_usable(conf, keys[i]) && counts[i] < conf->limits_shards)
             conf_problem(problems, &conf->origins[keys[i]], &conf_rows[keys[i]],
                          "fewer than limits.shards, write at least %u, or fewer shards", conf->limits_shards);
@@ -347,7 +356,7 @@ unsigned conf_shards(const struct conf *conf)
         shards = at_most(usable_cpus(), conf->slots_large / SHARD_SLOTS_LARGE);
     if (shards == 0)
         shards = 1;
-    return at_most(at_most(shards, conf->slots_small), conf->slots_large);
+    return at_most(at_most(at_most(shards, conf->slots_small), conf->slots_large), conf->channel_depth);
 }
 
 static void load_credential(struct conf *conf, struct conf_problems *problems)

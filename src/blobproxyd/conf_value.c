@@ -102,6 +102,20 @@ static int set_level(enum log_level *member, const char *text, struct err *err)
     return 0;
 }
 
+static int set_channel(enum conf_channel *member, const char *text, struct err *err)
+{
+    static const char *const names[] = {
+        [CONF_CHANNEL_EMULATED] = "emulated", [CONF_CHANNEL_DEVICE] = "device", [CONF_CHANNEL_AUTO] = "auto"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *member = (enum conf_channel)i;
+            return 0;
+        }
+    }
+    return err_set(err, -EINVAL, "\"%.64s\" is not a channel, write emulated, device or auto", text);
+}
+
 static int set_fallback(enum conf_fallback *member, const char *text, struct err *err)
 {
     bool is_https = strcmp(text, "https") == 0;
@@ -248,10 +262,6 @@ static int check_text(const struct conf_row *row, const char *text, struct err *
         return *text ? check_endpoint(text, err) : 0;
     case CONF_NAME:
         return check_name(text, err);
-    case CONF_CHANNEL:
-        if (strcmp(text, "emulated") != 0)
-            return err_set(err, -EINVAL, "\"%.64s\" is not a channel of this version, write emulated", text);
-        return 0;
     case CONF_PATH_OR_NONE:
         return check_path(text, 4095, true, err);
     case CONF_URL:
@@ -352,6 +362,8 @@ int conf_value_set(struct conf *conf, const struct conf_row *row, const char *te
         return set_mode(member, row, text, err);
     case CONF_LEVEL:
         return set_level(member, text, err);
+    case CONF_CHANNEL:
+        return set_channel(member, text, err);
     case CONF_FALLBACK:
         return set_fallback(member, text, err);
     case CONF_ACCOUNTS:
@@ -384,7 +396,6 @@ static bool is_text(const struct conf_row *row)
 {
     switch (row->kind) {
     case CONF_ADDRESS_OR_NONE:
-    case CONF_CHANNEL:
     case CONF_ENDPOINT_OR_NONE:
     case CONF_NAME:
     case CONF_PATH_OR_NONE:

@@ -11,6 +11,7 @@
 #include "tls.h"
 #include "version.h"
 
+#include "../lib/channel/channel.h"
 #include "../lib/clock.h"
 #include "../lib/log.h"
 
@@ -31,13 +32,16 @@
 #define UPSTREAM_DESCRIPTORS 5u /* for each of upstream.connections: it, idle ones that are kept, names being looked up */
 #define KEPT_BYTES_MAX 1024u    /* names of the keys that a reload leaves as they are */
 #define CHANNEL_PATIENCE_S 2    /* without a channel this long is worth a line in the log */
+#define EXTEND_PERIOD_S 1       /* while it drains: tell systemd that it goes on */
+#define EXTEND_US 10000000      /* and for how long, should nothing be heard of it any more */
+#define HOST_LATE_MS 10000u     /* the host answers within a transfer's timeout "and some delays" */
 
 enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
 
 struct daemon {
     struct conf *conf; /* counted */
     struct event_base *base;
-    struct event *sigterm, *sigint, *sighup, *changed, *drain_timer, *channel_timer;
+    struct event *sigterm, *sigint, *sighup, *changed, *drain_timer, *extend_timer, *channel_timer;
     int changed_fd; /* shards tell it that their state has changed */
     struct metrics *metrics;
     struct listen *listen;
@@ -49,6 +53,7 @@ struct daemon {
     int exit_status;
     unsigned connections_max; /* limits.connections, or what the descriptors allow */
     bool has_been_ready;      /* the channel of every shard has been up once */
+    bool is_cut;              /* draining, without clients: only for what the host has */
 };
 
 /* ---- connections ---- */
@@ -70,6 +75,15 @@ static unsigned daemon_connections(void *arg)
     for (unsigned i = 0; i < daemon->shard_count; i++)
         connections += shard_state(daemon->shards[i]).connections;
     return connections;
+}
+
+static unsigned daemon_transfers(const struct daemon *daemon)
+{
+    unsigned transfers = 0;
+
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        transfers += shard_state(daemon->shards[i]).transfers;
+    return transfers;
 }
 
 /* ---- metrics and health ---- */
@@ -140,25 +154,62 @@ static void daemon_stop(struct daemon *daemon)
         event_base_loopbreak(daemon->base);
 }
 
+static void arm_ms(struct event *event, uint64_t delay_ms)
+{
+    struct timeval delay = {(time_t)(delay_ms / 1000), (suseconds_t)(delay_ms % 1000 * 1000)};
+
+    if (event_add(event, &delay) < 0)
+        event_active(event, EV_TIMEOUT, 0);
+}
+
+/* First the clients' time is over, then that of the host, which alone can end the transfers that it has: the kernel waits for
+ * them in any case before the process is gone. */
 static void drain_expired(evutil_socket_t fd, short what, void *arg)
 {
+    struct daemon *daemon = arg;
+    unsigned transfers = daemon_transfers(daemon);
+
     (void)fd;
     (void)what;
-    daemon_stop(arg);
+    if (daemon->is_cut) {
+        log_warning("host-late", "%u transfers have not come back from the host; the kernel ends this process when they have",
+                    transfers);
+        daemon_stop(daemon);
+        return;
+    }
+    daemon->is_cut = true;
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        shard_cut(daemon->shards[i]);
+    if (daemon->conf->channel_type != CONF_CHANNEL_EMULATED && transfers > 0)
+        log_notice("drain-waits", "waiting for %u transfers that only the host can end", transfers);
+    arm_ms(daemon->drain_timer, daemon->conf->channel_timeout_ms + HOST_LATE_MS);
+}
+
+static void tell_drain(evutil_socket_t fd, short what, void *arg)
+{
+    const struct daemon *daemon = arg;
+    unsigned transfers = daemon_transfers(daemon);
+
+    (void)fd;
+    (void)what;
+    if (daemon->is_cut)
+        (void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%d\nSTATUS=Waiting for %u transfers that only the host can end", EXTEND_US,
+                         transfers);
+    else
+        (void)sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%d\nSTATUS=Draining: %u connections, %u transfers at the host", EXTEND_US,
+                         daemon_connections(arg), transfers);
 }
 
 static void daemon_drain(struct daemon *daemon)
 {
-    struct timeval limit = {(time_t)(daemon->conf->limits_drain_timeout_ms / 1000),
-                            (suseconds_t)(daemon->conf->limits_drain_timeout_ms % 1000 * 1000)};
-
     daemon->state = DAEMON_DRAINING;
     (void)sd_notify(0, "STOPPING=1\nSTATUS=Draining");
     log_notice("draining", "finishing what is in flight; a second signal stops at once");
     daemon->listen = listen_free(daemon->listen);
     for (unsigned i = 0; i < daemon->shard_count; i++)
         shard_drain(daemon->shards[i]);
-    event_add(daemon->drain_timer, &limit);
+    arm_ms(daemon->drain_timer, daemon->conf->limits_drain_timeout_ms);
+    event_add(daemon->extend_timer, &(struct timeval){EXTEND_PERIOD_S, 0});
 }
 
 static void daemon_signal(evutil_socket_t fd, short what, void *arg)
@@ -196,12 +247,33 @@ static void channel_missed(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (daemon->state == DAEMON_SERVING && channels_up(daemon) < daemon->shard_count)
+    unsigned down = daemon->shard_count - channels_up(daemon);
+    const char *meanwhile = has_fallback(daemon) ? "go upstream" : "get 503";
+
+    if (daemon->state != DAEMON_SERVING || down == 0)
+        return;
+    if (daemon->conf->channel_type == CONF_CHANNEL_EMULATED)
         log_warning("no-channel",
                     "%u of %u channels are down: is blobhostd running, as this user or root, with --socket %s? Requests "
                     "%s meanwhile",
-                    daemon->shard_count - channels_up(daemon), daemon->shard_count, daemon->conf->channel_socket,
-                    has_fallback(daemon) ? "go upstream" : "get 503");
+                    down, daemon->shard_count, daemon->conf->channel_socket, meanwhile);
+    else
+        log_warning("no-channel",
+                    "%u of %u channels are down: %s cannot be used now, \"blobproxyctl probe\" tells why. Requests %s meanwhile",
+                    down, daemon->shard_count, daemon->conf->channel_device, meanwhile);
+}
+
+/* "emulated", "device", or once its driver has been asked "device, ioctl 0xc04852f0". */
+static void describe_channel(const struct daemon *daemon, char *text, size_t text_bytes)
+{
+    uint32_t command = shard_state(daemon->shards[0]).command;
+
+    if (daemon->conf->channel_type == CONF_CHANNEL_EMULATED)
+        snprintf(text, text_bytes, "emulated");
+    else if (command == 0)
+        snprintf(text, text_bytes, "device");
+    else
+        snprintf(text, text_bytes, "device, ioctl 0x%08" PRIx32, command);
 }
 
 static void notify_state(struct daemon *daemon)
@@ -215,11 +287,13 @@ static void notify_state(struct daemon *daemon)
     else if (!event_pending(daemon->channel_timer, EV_TIMEOUT, NULL))
         event_add(daemon->channel_timer, &patience);
     const char *status = up > 0 ? "Serving" : has_fallback(daemon) ? "Serving from upstream" : "Waiting for the host";
+    char channel[32];
 
-    (void)sd_notifyf(0, "STATUS=%s, %u of %u channels up", status, up, daemon->shard_count);
+    describe_channel(daemon, channel, sizeof(channel));
+    (void)sd_notifyf(0, "STATUS=%s, %u of %u channels up (%s)", status, up, daemon->shard_count, channel);
     if (!daemon->has_been_ready && up == daemon->shard_count) {
         daemon->has_been_ready = true;
-        log_notice("ready", "serving over the %s channel, %u shards", daemon->conf->channel_type, daemon->shard_count);
+        log_notice("ready", "serving over the channel (%s), %u shards", channel, daemon->shard_count);
     }
 }
 
@@ -310,11 +384,12 @@ static int open_loop(struct daemon *daemon, struct err *err)
     daemon->sigint = evsignal_new(daemon->base, SIGINT, daemon_signal, daemon);
     daemon->changed = event_new(daemon->base, daemon->changed_fd, EV_READ | EV_PERSIST, daemon_changed, daemon);
     daemon->drain_timer = evtimer_new(daemon->base, drain_expired, daemon);
+    daemon->extend_timer = event_new(daemon->base, -1, EV_PERSIST, tell_drain, daemon);
     daemon->channel_timer = evtimer_new(daemon->base, channel_missed, daemon);
     daemon->sighup = evsignal_new(daemon->base, SIGHUP, daemon_sighup, daemon);
     if (!daemon->channel_timer || !daemon->sighup || event_add(daemon->sighup, NULL) < 0 || !daemon->sigterm || !daemon->sigint ||
-        !daemon->changed || !daemon->drain_timer || event_add(daemon->sigterm, NULL) < 0 || event_add(daemon->sigint, NULL) < 0 ||
-        event_add(daemon->changed, NULL) < 0)
+        !daemon->changed || !daemon->drain_timer || !daemon->extend_timer || event_add(daemon->sigterm, NULL) < 0 ||
+        event_add(daemon->sigint, NULL) < 0 || event_add(daemon->changed, NULL) < 0)
         return err_set(err, -ENOMEM, "no memory");
     return 0;
 }
@@ -346,6 +421,27 @@ static int open_host(struct daemon *daemon, struct err *err)
     if (!daemon->conf->emulated_directory)
         return 0;
     return supervise_new(daemon->base, &config, &daemon->supervise, err);
+}
+
+/* channel.type = auto: without a device there must be another way. The shards open it for themselves. */
+static int check_auto(const struct daemon *daemon, struct err *err)
+{
+    const char *path = daemon->conf->channel_device;
+    struct err cause;
+
+    if (daemon->conf->channel_type != CONF_CHANNEL_AUTO)
+        return 0;
+    int r = channel_device_check(path, NULL, &cause);
+    if (r == 0) {
+        log_notice("channel-chosen", "channel.type = auto: the device %s is here and is used", path);
+    } else if (has_fallback(daemon)) {
+        log_notice("channel-chosen", "channel.type = auto: %s; serving from upstream until the device can be used", cause.text);
+        r = 0;
+    } else {
+        err_set(err, r, "channel.type = auto: %s, and there is no other way: set upstream.fallback = https, or channel.type",
+                cause.text);
+    }
+    return r;
 }
 
 static int open_shards(struct daemon *daemon, struct err *err)
@@ -431,8 +527,8 @@ static int find_connections_max(struct daemon *daemon, struct err *err)
 
 static void daemon_close(struct daemon *daemon)
 {
-    struct event *events[] = {daemon->sigterm, daemon->sigint,      daemon->sighup,
-                              daemon->changed, daemon->drain_timer, daemon->channel_timer};
+    struct event *events[] = {daemon->sigterm,     daemon->sigint,       daemon->sighup,       daemon->changed,
+                              daemon->drain_timer, daemon->extend_timer, daemon->channel_timer};
 
     listen_free(daemon->listen);
     for (unsigned i = 0; i < daemon->shard_count; i++)
@@ -463,6 +559,8 @@ int daemon_run(struct conf *conf)
         r = open_loop(&daemon, &err);
     if (r == 0)
         r = open_host(&daemon, &err);
+    if (r == 0)
+        r = check_auto(&daemon, &err);
     if (r == 0)
         r = open_shards(&daemon, &err);
     if (r == 0)

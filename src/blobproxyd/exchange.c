@@ -336,13 +336,33 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
                     transfer->status);
 }
 
+/* The host never had it, and its time is over or the channel down. */
+static void never_taken(struct exchange *x)
+{
+    if (x->env->channel->state != CHANNEL_UP)
+        channel_is_down(x);
+    else if (!exchange_fall_back(x, METRIC_ROUTE_CHANNEL_FULL))
+        exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_CHANNEL_FULL, "The host took no further request in time.");
+}
+
+static void not_wanted(struct exchange *x)
+{
+    if (!exchange_fall_back(x, METRIC_ROUTE_CHANNEL_REFUSED))
+        exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_CHANNEL_REFUSED,
+                        "The device's driver refused the request; the log of blobproxyd says why.");
+}
+
 static void exchange_completed(struct transfer *transfer, int result)
 {
     struct exchange *x = transfer->owner;
     struct exchange_env *env = x->env;
 
     exchange_transfer_ended(env, transfer, result);
-    if (result < 0)
+    if (result == -ECANCELED)
+        never_taken(x);
+    else if (result == -EINVAL)
+        not_wanted(x);
+    else if (result < 0)
         lost(x);
     else
         take_completion(x, transfer);

@@ -21,7 +21,7 @@
 #define RECONNECT_MAX_MS 1000u
 
 /* What other threads ask of a shard: the only lock is around this list. */
-enum order_kind { ORDER_CONNECTION, ORDER_CONF, ORDER_DRAIN, ORDER_STOP };
+enum order_kind { ORDER_CONNECTION, ORDER_CONF, ORDER_DRAIN, ORDER_CUT, ORDER_STOP };
 
 struct order {
     enum order_kind kind;
@@ -51,7 +51,8 @@ struct shard {
     int inbox_fd;
 
     atomic_bool is_channel_up, is_drained;
-    atomic_uint connections;
+    atomic_uint connections, transfers;
+    _Atomic uint32_t command;
 };
 
 /* ---- connections ---- */
@@ -105,10 +106,23 @@ static void take_connection(struct shard *shard, const struct order *order)
 
 static void publish_drained(struct shard *shard)
 {
-    bool is_drained = shard->is_draining && front_exchanges(shard->front) == 0 && tunnels_unsent(shard->tunnels) == 0;
+    const struct channel *channel = shard->env.channel;
+    bool is_held = channel->ops->is_uninterruptible && channel->counters.in_flight > 0;
+    bool has_clients = shard->front && (front_exchanges(shard->front) > 0 || tunnels_unsent(shard->tunnels) > 0);
+    bool is_drained = shard->is_draining && !has_clients && !is_held;
 
     if (is_drained && !atomic_exchange(&shard->is_drained, true))
         shard->config.changed(shard->config.arg);
+}
+
+/* Whatever clients still wait for: they are cut off, and what the host has is quarantined. */
+static void cut_clients(struct shard *shard)
+{
+    shard->door = door_free(shard->door);
+    if (shard->front)
+        shard->cut += front_free(shard->front);
+    shard->front = NULL;
+    shard->tunnels = tunnels_free(shard->tunnels);
 }
 
 /* Takes the count over. */
@@ -133,6 +147,10 @@ static void obey(struct shard *shard, const struct order *order)
         tunnels_drain(shard->tunnels);
         door_drain(shard->door);
         front_drain(shard->front);
+        publish_drained(shard);
+        break;
+    case ORDER_CUT:
+        cut_clients(shard);
         publish_drained(shard);
         break;
     case ORDER_STOP:
@@ -177,6 +195,18 @@ static int shard_order(struct shard *shard, const struct order *order)
 
 /* ---- channel and sweep ---- */
 
+static void publish_channel(struct shard *shard, bool is_up)
+{
+    struct metrics_shard *metrics = shard->config.metrics;
+    uint32_t command = atomic_load(&shard->command);
+    bool is_device = shard->conf->channel_type != CONF_CHANNEL_EMULATED;
+
+    metrics_set(metrics, METRIC_CHANNEL_UP, is_up);
+    metrics_set(metrics, METRIC_CHANNELS_EMULATED, is_up && !is_device);
+    metrics_set(metrics, METRIC_CHANNELS_LIST, is_up && is_device && command == device_command_number(DEVICE_COMMAND_LIST));
+    metrics_set(metrics, METRIC_CHANNELS_VENDOR, is_up && is_device && command == device_command_number(DEVICE_COMMAND_VENDOR));
+}
+
 static void channel_changed(void *owner, enum channel_state state, const char *reason)
 {
     struct shard *shard = owner;
@@ -184,10 +214,12 @@ static void channel_changed(void *owner, enum channel_state state, const char *r
     struct log_field field = {"shard", number};
 
     snprintf(number, sizeof(number), "%u", shard->config.number);
+    if (shard->env.channel) /* NULL: inside open */
+        atomic_store(&shard->command, shard->env.channel->command);
     atomic_store(&shard->is_channel_up, state == CHANNEL_UP);
-    metrics_set(shard->config.metrics, METRIC_CHANNEL_UP, state == CHANNEL_UP);
+    publish_channel(shard, state == CHANNEL_UP);
     if (state == CHANNEL_UP)
-        log_event(LOG_LEVEL_NOTICE, "channel-up", &field, 1, "the channel to the host is open");
+        log_event(LOG_LEVEL_NOTICE, "channel-up", &field, 1, "the channel to the host is open (%s)", reason);
     else if (shard->env.channel && shard->env.channel->counters.opens > 0)
         log_event(LOG_LEVEL_WARNING, "channel-lost", &field, 1, "%s; trying again", reason);
     else /* the host may still be starting */
@@ -197,6 +229,16 @@ static void channel_changed(void *owner, enum channel_state state, const char *r
     if (state == CHANNEL_DOWN)
         exchange_env_channel_down(&shard->env);
     shard->config.changed(shard->config.arg);
+}
+
+static void channel_trouble(void *owner, const char *text)
+{
+    const struct shard *shard = owner;
+    char number[12];
+    struct log_field field = {"shard", number};
+
+    snprintf(number, sizeof(number), "%u", shard->config.number);
+    log_event(LOG_LEVEL_WARNING, "channel-trouble", &field, 1, "%s", text);
 }
 
 static void publish_figures(struct shard *shard)
@@ -212,6 +254,10 @@ static void publish_figures(struct shard *shard)
     metrics_set(metrics, METRIC_SLOTS_QUARANTINED, figures.quarantined);
     metrics_set(metrics, METRIC_SLOTS_WAITING, figures.waiting[SLOT_SMALL] + figures.waiting[SLOT_LARGE]);
     metrics_set(metrics, METRIC_TRANSFERS, counters->in_flight);
+    atomic_store_explicit(&shard->transfers, counters->in_flight, memory_order_relaxed);
+    metrics_set(metrics, METRIC_CHANNEL_THREADS, channel_threads(shard->env.channel));
+    metrics_set(metrics, METRIC_CHANNEL_FULL, counters->ring_full);
+    metrics_set(metrics, METRIC_CHANNEL_REFUSED, counters->refused);
     metrics_set(metrics, METRIC_CHANNEL_OPENS, counters->opens);
     metrics_set(metrics, METRIC_ERROR_CHANNEL_PROTOCOL, counters->protocol_errors);
     metrics_set(metrics, METRIC_CONNECTIONS_OPEN, atomic_load_explicit(&shard->connections, memory_order_relaxed));
@@ -225,9 +271,11 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     exchange_env_pump(&shard->env);
-    tunnels_sweep(shard->tunnels, now_us);
-    door_sweep(shard->door, now_us);
-    front_sweep(shard->front, now_us);
+    if (shard->front) {
+        tunnels_sweep(shard->tunnels, now_us);
+        door_sweep(shard->door, now_us);
+        front_sweep(shard->front, now_us);
+    }
     publish_figures(shard);
     publish_drained(shard);
 }
@@ -239,21 +287,45 @@ static uint32_t share_of(uint32_t total, const struct shard_config *config)
     return total / config->count + (config->number < total % config->count);
 }
 
-static int open_channel(struct shard *shard)
+static int open_emulated(struct shard *shard, const struct slot_geometry *geometry, const struct channel_listener *listener)
 {
-    const struct conf *conf = shard->conf;
     struct channel_emulated_config config = {
-        .socket_path = conf->channel_socket,
-        .ring_bytes = conf->channel_ring_bytes,
-        .geometry = {.count = {share_of(conf->slots_small, &shard->config), share_of(conf->slots_large, &shard->config)},
-                     .data_bytes = {SLOT_SMALL_DATA_BYTES, conf->slots_large_bytes}},
+        .socket_path = shard->conf->channel_socket,
+        .ring_bytes = shard->conf->channel_ring_bytes,
+        .geometry = *geometry,
         .reconnect_min_ms = RECONNECT_MIN_MS,
         .reconnect_max_ms = RECONNECT_MAX_MS,
     };
-    struct channel_listener listener = {channel_changed, shard};
-    int r = slots_new(shard->base, &config.geometry, &shard->env.slots);
 
-    return r < 0 ? r : channel_emulated_open(shard->base, &config, shard->env.slots, &listener, &shard->env.channel);
+    return channel_emulated_open(shard->base, &config, shard->env.slots, listener, &shard->env.channel);
+}
+
+static int open_device(struct shard *shard, const struct slot_geometry *geometry, const struct channel_listener *listener)
+{
+    struct channel_device_config config = {
+        .path = shard->conf->channel_device,
+        .geometry = *geometry,
+        .depth = share_of(shard->conf->channel_depth, &shard->config),
+        .reopen_min_ms = RECONNECT_MIN_MS,
+        .reopen_max_ms = RECONNECT_MAX_MS,
+    };
+
+    return channel_device_open(shard->base, &config, shard->env.slots, listener, &shard->env.channel);
+}
+
+static int open_channel(struct shard *shard)
+{
+    const struct conf *conf = shard->conf;
+    struct slot_geometry geometry = {
+        .count = {share_of(conf->slots_small, &shard->config), share_of(conf->slots_large, &shard->config)},
+        .data_bytes = {SLOT_SMALL_DATA_BYTES, conf->slots_large_bytes}};
+    struct channel_listener listener = {channel_changed, channel_trouble, shard};
+    int r = slots_new(shard->base, &geometry, &shard->env.slots);
+
+    if (r < 0)
+        return r;
+    return conf->channel_type == CONF_CHANNEL_EMULATED ? open_emulated(shard, &geometry, &listener)
+                                                       : open_device(shard, &geometry, &listener);
 }
 
 static int open_route(struct shard *shard, struct err *err)
@@ -296,9 +368,7 @@ static int open_loop(struct shard *shard)
 
 static void shard_close(struct shard *shard)
 {
-    shard->door = door_free(shard->door);
-    shard->cut = front_free(shard->front);
-    shard->tunnels = tunnels_free(shard->tunnels);
+    cut_clients(shard);
     shard->env.route = route_free(shard->env.route);
     if (shard->env.channel)
         channel_close(shard->env.channel);
@@ -398,12 +468,22 @@ void shard_drain(struct shard *shard)
         log_error("no-memory", "shard %u cannot be asked to drain", shard->config.number);
 }
 
+void shard_cut(struct shard *shard)
+{
+    struct order order = {.kind = ORDER_CUT};
+
+    if (shard_order(shard, &order) < 0)
+        log_error("no-memory", "shard %u cannot be asked to cut its clients off", shard->config.number);
+}
+
 struct shard_state shard_state(const struct shard *shard)
 {
     return (struct shard_state){
         .is_channel_up = atomic_load(&shard->is_channel_up),
         .is_drained = atomic_load(&shard->is_drained),
         .connections = atomic_load_explicit(&shard->connections, memory_order_relaxed),
+        .transfers = atomic_load_explicit(&shard->transfers, memory_order_relaxed),
+        .command = atomic_load(&shard->command),
     };
 }
 

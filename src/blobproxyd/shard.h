@@ -33,10 +33,15 @@ int shard_reconfigure(struct shard *shard, const struct conf *conf) MUST_CHECK;
 /* Finish what is in flight, close what is idle. Any thread. */
 void shard_drain(struct shard *shard);
 
+/* While it drains: cut clients off, and wait only for what the host has and cannot be called back. Any thread. */
+void shard_cut(struct shard *shard);
+
 struct shard_state {
     bool is_channel_up;
-    bool is_drained; /* draining, and no exchange left */
+    bool is_drained; /* draining, no exchange left, and nothing at the host that cannot be called back */
     unsigned connections;
+    unsigned transfers; /* at the host, as of the last sweep */
+    uint32_t command;   /* the ioctl number of a device that has been up, else 0 */
 };
 struct shard_state shard_state(const struct shard *shard);
 

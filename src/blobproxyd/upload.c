@@ -437,26 +437,28 @@ static void take_list_answer(struct upload *upload)
     dress_answer(upload);
 }
 
-static void list_completed(struct transfer *transfer, int result)
-{
-    struct upload *upload = transfer->owner;
-    struct exchange_env *env = upload->x->env;
-
-    exchange_transfer_ended(env, transfer, result);
-    if (result < 0 || transfer->status != VSP_STATUS_OK)
-        upload_refuse(upload, AZURE_OperationTimedOut, METRIC_ERROR_CHANNEL_LOST,
-                      "The host did not answer to the end of the upload; its outcome is unknown.");
-    else
-        take_list_answer(upload);
-    exchange_env_pump(env);
-}
-
 static void list_submit_failed(struct submission *submission)
 {
     struct block *list = (struct block *)((char *)submission - offsetof(struct block, submission));
 
     upload_refuse(list->upload, AZURE_ServerBusy, METRIC_ERROR_CHANNEL_DOWN,
                   "The channel to the host is down; nothing was committed.");
+}
+
+static void list_completed(struct transfer *transfer, int result)
+{
+    struct upload *upload = transfer->owner;
+    struct exchange_env *env = upload->x->env;
+
+    exchange_transfer_ended(env, transfer, result);
+    if (result == -ECANCELED)
+        list_submit_failed(&upload->list.submission);
+    else if (result < 0 || transfer->status != VSP_STATUS_OK)
+        upload_refuse(upload, AZURE_OperationTimedOut, METRIC_ERROR_CHANNEL_LOST,
+                      "The host did not answer to the end of the upload; its outcome is unknown.");
+    else
+        take_list_answer(upload);
+    exchange_env_pump(env);
 }
 
 static int write_list(struct upload *upload, struct slot *slot, uint64_t *ret_bytes)

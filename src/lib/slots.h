@@ -31,7 +31,9 @@ struct transfer {
     uint32_t request_bytes;    /* envelope and payload, in slot->request */
     uint32_t data_bytes;       /* of slot->data, offered: the body, or room for the answer's body; 0 for none */
     uint32_t data_valid_bytes; /* of these, bytes of request body */
-    /* Runs on the loop exactly once per successful submit, never inside it. result: 0; -ENODEV: channel lost, outcome unknown. */
+    /* Runs on the loop exactly once per successful submit, never inside it. result: 0; -ECANCELED: the host never had it;
+     * -EINVAL: nor had it, and it will never take it; any other, such as -ENODEV when the channel is lost: the outcome is
+     * unknown. */
     void (*done)(struct transfer *transfer, int result);
     void *owner;
     /* Valid when done runs with result 0; all copied out of what the host wrote, and checked against the slot's sizes. */

@@ -51,7 +51,7 @@ static void set_up(void)
         .reconnect_min_ms = 1,
         .reconnect_max_ms = 10,
     };
-    const struct channel_listener listener = {changed, NULL};
+    const struct channel_listener listener = {.changed = changed};
 
     fake_init(&fake);
     start_host();

@@ -31,7 +31,7 @@ static void fixture_close(struct channel *channel)
     (void)channel;
 }
 
-static const struct channel_ops fixture_ops = {"fixture", fixture_submit, fixture_close};
+static const struct channel_ops fixture_ops = {.name = "fixture", .submit = fixture_submit, .close = fixture_close};
 
 static void fixture_wake(void *client)
 {
@@ -147,11 +147,16 @@ void fixture_answer(struct fixture *fixture, uint32_t status, const char *head, 
     transfer->done(transfer, 0);
 }
 
-void fixture_lose(struct fixture *fixture)
+void fixture_fail(struct fixture *fixture, int result)
 {
     struct transfer *transfer = take_oldest(fixture);
 
-    transfer->done(transfer, -ENODEV);
+    transfer->done(transfer, result);
+}
+
+void fixture_lose(struct fixture *fixture)
+{
+    fixture_fail(fixture, -ENODEV);
 }
 
 void fixture_turn(struct fixture *fixture)

@@ -35,6 +35,9 @@ const struct head *fixture_look(struct fixture *fixture);
 /* Answers the oldest transfer: head lines without the final empty line, body copied into the data buffer. */
 void fixture_answer(struct fixture *fixture, uint32_t status, const char *head, const void *body, size_t body_bytes);
 
+/* The oldest transfer ends with that result. */
+void fixture_fail(struct fixture *fixture, int result);
+
 /* The oldest transfer is lost with the channel. */
 void fixture_lose(struct fixture *fixture);
 

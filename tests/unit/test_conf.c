@@ -175,7 +175,12 @@ static const struct wrong {
      "PATH:2: accounts.endpoint: \"https://blob.localhost\" is not an endpoint, write for example "
      "https://{account}.blob.core.windows.net"},
     {"[listen]\nhosts = a b c d e f g h i j k l m n o p q\n", "PATH:2: listen.hosts: more than 16 entries, write fewer"},
-    {"[channel]\ntype = device\n", "PATH:2: channel.type: \"device\" is not a channel of this version, write emulated"},
+    {"[channel]\ntype = Device\n", "PATH:2: channel.type: \"Device\" is not a channel, write emulated, device or auto"},
+    {"[channel]\ndevice = azure_blob\n",
+     "PATH:2: channel.device: \"azure_blob\" is not an absolute path, write one that begins with / and has no quotes"},
+    {"[channel]\ndepth = 0\n", "PATH:2: channel.depth: 0 is out of range, write 1 to 1024"},
+    {"[channel]\ndepth = 3\n[limits]\nshards = 4\n",
+     "PATH:2: channel.depth: fewer than limits.shards, write at least 4, or fewer shards"},
     {"[channel]\nsocket =\n",
      "PATH:2: channel.socket: \"\" is not an absolute path, write one that begins with / and has no quotes"},
     {"[channel]\nsuffix = .x\n",
@@ -341,7 +346,9 @@ Test(conf, an_empty_file_gives_the_defaults, .init = make_directory, .fini = rem
     cr_expect_str_eq(conf->listen_metrics, "127.0.0.1:10080");
     cr_expect_null(conf->listen_hosts.items[0]);
     cr_expect_str_eq(conf->listen_account_suffixes.items[0], "blob.localhost");
-    cr_expect_str_eq(conf->channel_type, "emulated");
+    cr_expect_eq(conf->channel_type, CONF_CHANNEL_EMULATED);
+    cr_expect_str_eq(conf->channel_device, "/dev/azure_blob");
+    cr_expect_eq(conf->channel_depth, 64u);
     cr_expect_str_eq(conf->channel_socket, "/run/blobhostd/bus.sock");
     cr_expect_eq(conf->channel_ring_bytes, 262144u);
     cr_expect_eq(conf->channel_timeout_ms, 60000u);
@@ -393,6 +400,19 @@ Test(conf, remote_addresses_pass_with_the_explicit_word, .init = make_directory,
 {
     LOAD(loaded, "[listen]\ntcp = 0.0.0.0:10000\nallow_remote = yes\n", NULL);
     cr_expect_eq(loaded.action, CONF_RUN, "%s", loaded.err);
+}
+
+Test(conf, a_device_is_asked_for_accounts_by_their_own_names, .init = make_directory, .fini = remove_directory)
+{
+    LOAD(device, "[channel]\ntype = device\ndevice = /dev/other\ndepth = 7\n", NULL);
+    cr_assert_eq(device.action, CONF_RUN, "%s", device.err);
+    cr_expect_eq(device.conf->channel_type, CONF_CHANNEL_DEVICE);
+    cr_expect_str_eq(device.conf->channel_suffix, "blob.core.windows.net");
+    cr_expect_str_eq(device.conf->channel_device, "/dev/other");
+    cr_expect_eq(device.conf->channel_depth, 7u);
+    LOAD(named, "[channel]\ntype = auto\nsuffix = blob.core.chinacloudapi.cn\n", NULL);
+    cr_expect_eq(named.conf->channel_type, CONF_CHANNEL_AUTO);
+    cr_expect_str_eq(named.conf->channel_suffix, "blob.core.chinacloudapi.cn");
 }
 
 Test(conf, the_whole_loopback_net_is_loopback, .init = make_directory, .fini = remove_directory)
@@ -455,8 +475,10 @@ Test(conf, emulated_moves_sockets_into_its_directory_and_knows_the_development_a
     char option[96];
     make_blobhostd();
     snprintf(option, sizeof(option), "--emulated=%s", directory);
-    LOAD(loaded, "[channel]\nsocket = /run/other.sock\n", option);
+    LOAD(loaded, "[channel]\ntype = device\nsocket = /run/other.sock\n", option);
     cr_assert_eq(loaded.action, CONF_RUN, "%s", loaded.err);
+    cr_expect_eq(loaded.conf->channel_type, CONF_CHANNEL_EMULATED, "the option wins over the file");
+    cr_expect_str_eq(loaded.conf->channel_suffix, "blob.localhost");
     cr_expect_str_eq(loaded.conf->emulated_directory, directory);
     cr_expect_str_eq(loaded.conf->channel_socket, path_of("bus.sock"));
     cr_expect_str_eq(loaded.conf->listen_unix, path_of("blobproxyd.sock"));

@@ -603,6 +603,47 @@ Test(exchange, does_not_split_a_range_whose_digest_the_host_has_not_told)
     }
 }
 
+/* ---- what the host never had ---- */
+
+static void expect_refusal(int result, enum channel_state state, unsigned status, const char *code)
+{
+    static const char *const fields[] = {"Host: 127.0.0.1", "Content-Length: 4", "x-ms-blob-type: AppendBlob", NULL};
+    struct fixture *fixture = fixture_new(4, 2);
+    struct exchange *x = fixture_request(fixture, "PUT", PATH_STYLE "?comp=appendblock", fields);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    cr_assert_eq(send_body(x, "body", 4), EXCHANGE_WAIT);
+    fixture->channel.state = state;
+    fixture_fail(fixture, result);
+    cr_expect_eq(fixture->in_flight, 0, "it is not sent again here");
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    cr_expect_eq(answer_status(x), status);
+    cr_expect_str_eq(answer_code(x), code);
+    exchange_end(x, true);
+    expect_slots_used(fixture, 0);
+    fixture_free(fixture);
+}
+
+Test(exchange, what_the_host_took_too_late_is_busy_and_may_come_again)
+{
+    expect_refusal(-ECANCELED, CHANNEL_UP, 503, "ServerBusy");
+}
+
+Test(exchange, what_the_host_never_had_when_the_channel_went_is_busy_even_if_it_must_not_run_twice)
+{
+    expect_refusal(-ECANCELED, CHANNEL_DOWN, 503, "ServerBusy");
+}
+
+Test(exchange, what_the_driver_refuses_is_an_error_of_the_proxy)
+{
+    expect_refusal(-EINVAL, CHANNEL_UP, 500, "InternalError");
+}
+
+Test(exchange, what_was_interrupted_has_an_unknown_outcome)
+{
+    expect_refusal(-EINTR, CHANNEL_UP, 500, "OperationTimedOut");
+}
+
 /* ---- losses ---- */
 
 Test(exchange, sends_a_read_again_after_a_loss)

@@ -243,6 +243,25 @@ Test(upload, a_block_that_the_host_has_written_over_is_not_sent_again)
     fixture_free(fixture);
 }
 
+Test(upload, a_list_that_the_host_never_had_is_busy)
+{
+    struct fixture *fixture = fixture_new(4, 4);
+    struct exchange *x = begin_upload(fixture);
+    size_t sent = 0, stored_bytes = 0;
+    struct answer answer;
+
+    cr_assert_eq(send_rest(fixture, x, &sent, &stored_bytes), EXCHANGE_WAIT);
+    while (targets(fixture_look(fixture), "comp=block&"))
+        store_block(fixture, &stored_bytes);
+    fixture_fail(fixture, -ECANCELED);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.status, 503);
+    exchange_end(x, true);
+    cr_expect_eq(used_slots(fixture), 0);
+    fixture_free(fixture);
+}
+
 Test(upload, a_lost_list_is_not_sent_again)
 {
     struct fixture *fixture = fixture_new(4, 4);

@@ -94,6 +94,37 @@ int device_probe_number(const struct device_calls *calls, int fd, uint32_t numbe
     return r == -EFAULT ? 0 : r == 0 ? -ENOTTY : r;
 }
 
+static int find_command(const struct device_calls *calls, int fd, const char *path, enum device_command *ret_command,
+                        struct err *err)
+{
+    int errors[DEVICE_COMMANDS];
+
+    for (enum device_command command = 0; command < DEVICE_COMMANDS; command++) {
+        errors[command] = device_probe(calls, fd, command);
+        if (errors[command] == 0) {
+            *ret_command = command;
+            return 0;
+        }
+        if (errors[command] == -EACCES || errors[command] == -ENODEV)
+            return err_set(err, errors[command], "%s: %s", path, strerror(-errors[command]));
+    }
+    return err_set(err, -ENOTSUP, "%s: the driver knows neither ioctl 0x%08x (%s) nor 0x%08x (%s)", path,
+                   device_command_number(DEVICE_COMMAND_LIST), strerror(-errors[DEVICE_COMMAND_LIST]),
+                   device_command_number(DEVICE_COMMAND_VENDOR), strerror(-errors[DEVICE_COMMAND_VENDOR]));
+}
+
+int device_open_known(const struct device_calls *calls, const char *path, enum device_command *ret_command, struct err *err)
+{
+    int fd = device_open(calls, path);
+
+    if (fd < 0)
+        return err_set(err, fd, "open %s: %s", path, strerror(-fd));
+    int r = find_command(calls, fd, path, ret_command, err);
+    if (r < 0)
+        (void)calls->close(fd);
+    return r < 0 ? r : fd;
+}
+
 static uint32_t pages_of(const void *buffer, uint32_t bytes)
 {
     uint64_t first = (uintptr_t)buffer / PAGE_BYTES, end = ((uint64_t)(uintptr_t)buffer + bytes + PAGE_BYTES - 1) / PAGE_BYTES;

@@ -5,6 +5,7 @@
 #define BLOBPROXY_DEVICE_ABI_H
 
 #include "../cleanup.h"
+#include "../err.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,6 +47,11 @@ int device_probe(const struct device_calls *calls, int fd, enum device_command c
 
 /* The same for any number, such as DEVICE_V1_NUMBER. */
 int device_probe_number(const struct device_calls *calls, int fd, uint32_t number) MUST_CHECK;
+
+/* Opens it if its driver knows one of the numbers, and tells which. A descriptor, or a negative errno and in err why
+ * ("open PATH: No such file or directory"). */
+int device_open_known(const struct device_calls *calls, const char *path, enum device_command *ret_command,
+                      struct err *err) MUST_CHECK;
 
 /* All buffers stay the caller's, and the host writes into response and data until the call returns. Each page of these two must
  * have been written to since it was mapped and since the last fork: published drivers pin them for reading only. */
