@@ -155,6 +155,70 @@ Test(device_abi, the_kernel_says_that_dev_null_knows_no_number)
     cr_assert_eq(device_calls_system.close(fd), 0);
 }
 
+/* ---- opening what has a known driver ---- */
+
+static int answers[DEVICE_COMMANDS];
+static unsigned closes;
+
+static int ioctl_of_a_driver(int fd, unsigned long number, void *argument)
+{
+    (void)fd;
+    (void)argument;
+    return answers[number == 0xC048520A ? DEVICE_COMMAND_VENDOR : DEVICE_COMMAND_LIST];
+}
+
+static int counted_close(int fd)
+{
+    closes++;
+    return fake_close(fd);
+}
+
+static int open_known(int list, int vendor, enum device_command *ret_command, struct err *err)
+{
+    static const struct device_calls known_calls = {fake_open, ioctl_of_a_driver, counted_close};
+
+    answers[DEVICE_COMMAND_LIST] = list;
+    answers[DEVICE_COMMAND_VENDOR] = vendor;
+    closes = 0;
+    return device_open_known(&known_calls, DEVICE_PATH, ret_command, err);
+}
+
+Test(device_abi, the_number_that_the_driver_knows_is_found)
+{
+    enum device_command command;
+    struct err err;
+
+    cr_assert_eq(open_known(-EFAULT, -EFAULT, &command, &err), FD);
+    cr_assert_eq(command, DEVICE_COMMAND_LIST);
+    cr_assert_eq(open_known(-EINVAL, -EFAULT, &command, &err), FD);
+    cr_assert_eq(command, DEVICE_COMMAND_VENDOR);
+    cr_assert_eq(closes, 0);
+}
+
+Test(device_abi, a_driver_that_knows_neither_is_closed_and_both_answers_told)
+{
+    enum device_command command;
+    struct err err;
+
+    cr_assert_eq(open_known(-EIO, -ENOTTY, &command, &err), -ENOTSUP);
+    cr_assert_eq(closes, 1);
+    cr_assert_not_null(strstr(err.text, "0xc04852f0"));
+    cr_assert_not_null(strstr(err.text, "0xc048520a"));
+    cr_assert_not_null(strstr(err.text, strerror(EIO)));
+    cr_assert_not_null(strstr(err.text, strerror(ENOTTY)));
+}
+
+Test(device_abi, a_device_that_is_removed_or_somebody_elses_is_not_asked_again)
+{
+    enum device_command command;
+    struct err err;
+
+    cr_assert_eq(open_known(-ENODEV, -EFAULT, &command, &err), -ENODEV);
+    cr_assert_eq(closes, 1);
+    cr_assert_eq(open_known(-EACCES, -EFAULT, &command, &err), -EACCES);
+    cr_assert_not_null(strstr(err.text, DEVICE_PATH));
+}
+
 /* ---- a transfer ---- */
 
 static const struct device_request sample = {
