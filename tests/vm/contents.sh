@@ -15,5 +15,5 @@ guest_modules=(tests/vm/module)
 # Programs: targets of the Makefile; they go to /usr/lib/blobproxyd-tests in the guest, where the tests run.
 guest_programs=(tests/vm/device_checks tests/vm/host_relay)
 
-# Further files for the same place.
-guest_files=(tests/clients/tap.sh tests/system/rawhttp.py tests/system/tap.py)
+# Further files for the same place, under their own name or another one.
+guest_files=(scripts/account-sas:account_sas.py tests/clients/tap.sh tests/system/rawhttp.py tests/system/tap.py)

@@ -21,6 +21,7 @@ struct azb_device {
     struct azb_pending pending;
 };
 
+bool azb_knows_series = true, azb_knows_vendor = true;
 static struct azb_device *present;
 
 static void device_free(struct kref *references)
@@ -107,15 +108,15 @@ static long transfer(struct file *file, struct azb_argument __user *user)
     return copy_to_user(&user->outcome, &request.argument.outcome, sizeof(user->outcome)) ? -EFAULT : 0;
 }
 
+static bool is_known(unsigned int command)
+{
+    return (command == AZB_IOCTL_SERIES && READ_ONCE(azb_knows_series)) ||
+           (command == AZB_IOCTL_VENDOR && READ_ONCE(azb_knows_vendor));
+}
+
 static long device_ioctl(struct file *file, unsigned int command, unsigned long argument)
 {
-    switch (command) {
-    case AZB_IOCTL_SERIES:
-    case AZB_IOCTL_VENDOR:
-        return transfer(file, (struct azb_argument __user *)argument);
-    default:
-        return -EINVAL;
-    }
+    return is_known(command) ? transfer(file, (struct azb_argument __user *)argument) : -EINVAL;
 }
 
 static const struct file_operations device_operations = {
