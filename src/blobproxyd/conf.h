@@ -38,6 +38,8 @@ struct conf {
                                                 * $RUNTIME_DIRECTORY/blobproxyd.sock, $XDG_RUNTIME_DIR/blobproxyd.sock, else none */
     unsigned listen_unix_mode;                 /* octal; 0660 */
     char *listen_metrics;                      /* "127.0.0.1:10080", or "" for none; loopback only, always */
+    char *listen_control;                      /* path, or "" for none; defaults as for listen_unix */
+    char *listen_control_group;                /* a group's name, or "" */
     struct conf_list listen_hosts;             /* further host names that are path style */
     struct conf_list listen_account_suffixes;  /* "blob.localhost": <account>.<suffix> is host style */
     bool listen_sas_https_over_loopback;       /* yes: spr=https of a SAS is met by loopback TCP */
@@ -87,6 +89,7 @@ struct conf {
     enum log_level log_level; /* notice */
 
     /* Not from the file. */
+    bool is_control_named;       /* somebody has set listen.control: it must be had */
     char *emulated_directory;    /* --emulated: data of the blobhostd it starts; NULL: do not start one */
     char *host_program;          /* blobhostd beside this program, else from PATH */
     struct accounts *accounts;   /* loaded from accounts_file, the systemd credential "accounts", the development account */

@@ -97,6 +97,7 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
     static const struct conf_origin origin = {.name = "--emulated"};
     CLEANUP(cleanup_free) char *bus = NULL;
     CLEANUP(cleanup_free) char *socket = NULL;
+    CLEANUP(cleanup_free) char *control = NULL;
 
     conf->emulated_directory =
         *options->emulated_directory ? absolute_path(options->emulated_directory) : default_emulated_directory();
@@ -106,7 +107,8 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
     }
     conf_join_path(&bus, conf->emulated_directory, "/bus.sock");
     conf_join_path(&socket, conf->emulated_directory, "/blobproxyd.sock");
-    if (!bus || !socket) {
+    conf_join_path(&control, conf->emulated_directory, "/control.sock");
+    if (!bus || !socket || !control) {
         conf_problem(problems, &origin, NULL, "no memory");
         return;
     }
@@ -114,26 +116,30 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
     resolve_text(conf, CONF_channel_socket, bus, &origin, problems);
     if (!conf_is_set(conf, CONF_listen_unix))
         resolve_text(conf, CONF_listen_unix, socket, &origin, problems);
+    if (!conf_is_set(conf, CONF_listen_control))
+        resolve_text(conf, CONF_listen_control, control, &origin, problems);
     if (!conf_is_set(conf, CONF_accounts_development))
         conf->accounts_development = true;
     if (!conf->accounts_development && conf->accounts_file[0] == '\0')
         conf_problem(problems, &origin, NULL, "no account is left to serve, set accounts.file or accounts.development = yes");
 }
 
-static void resolve_listen_unix(struct conf *conf, struct conf_problems *problems)
+/* Where a socket stands that nobody has named, for others than root. */
+static void resolve_socket(struct conf *conf, enum conf_key key, const char *in_runtime, const char *in_xdg,
+                           struct conf_problems *problems)
 {
     const char *runtime = conf_environment("RUNTIME_DIRECTORY");
     const char *xdg = conf_environment("XDG_RUNTIME_DIR");
     CLEANUP(cleanup_free) char *directory = NULL;
     CLEANUP(cleanup_free) char *path = NULL;
 
-    if (conf_is_set(conf, CONF_listen_unix) || geteuid() == 0)
+    if (conf_is_set(conf, key) || geteuid() == 0)
         return;
     if (runtime || xdg) {
         directory = first_directory(runtime ? runtime : xdg);
-        conf_join_path(&path, directory ? directory : "", "/blobproxyd.sock");
+        conf_join_path(&path, directory ? directory : "", runtime ? in_runtime : in_xdg);
     }
-    resolve_text(conf, CONF_listen_unix, path ? path : "", &(struct conf_origin){0}, problems);
+    resolve_text(conf, key, path ? path : "", &(struct conf_origin){0}, problems);
 }
 
 static char *program_beside(const char *name)
@@ -193,7 +199,9 @@ void conf_resolve(struct conf *conf, const struct conf_options *options, struct 
     if (options->emulated_directory)
         resolve_emulated(conf, options, problems);
     resolve_channel(conf, problems);
-    resolve_listen_unix(conf, problems);
+    resolve_socket(conf, CONF_listen_unix, "/blobproxyd.sock", "/blobproxyd.sock", problems);
+    conf->is_control_named = conf_is_set(conf, CONF_listen_control);
+    resolve_socket(conf, CONF_listen_control, "/control.sock", "/blobproxyd-control.sock", problems);
     conf_resolve_tls(conf, problems);
     resolve_host_program(conf, problems);
 }
@@ -240,6 +248,10 @@ static void check_sockets(const struct conf *conf, struct conf_problems *problem
         conf_is_usable(conf, CONF_listen_tcp) && conf_is_usable(conf, CONF_listen_unix))
         conf_problem(problems, &conf->origins[CONF_listen_tcp], &conf_rows[CONF_listen_tcp],
                      "nothing to listen on, write an address here or a path in listen.unix");
+    if (*conf->listen_control && conf_is_usable(conf, CONF_listen_control) &&
+        (strcmp(conf->listen_control, conf->listen_unix) == 0 || strcmp(conf->listen_control, conf->channel_socket) == 0))
+        conf_problem(problems, &conf->origins[CONF_listen_control], &conf_rows[CONF_listen_control],
+                     "%s is also listen.unix or channel.socket, write another path", conf->listen_control);
     if (strcmp(conf->listen_unix, conf->channel_socket) == 0 && conf_is_usable(conf, CONF_channel_socket))
         conf_problem(problems, origin, &conf_rows[CONF_listen_unix], "%s is also channel.socket, write another path",
                      conf->listen_unix);

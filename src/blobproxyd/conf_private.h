@@ -22,6 +22,7 @@ enum conf_kind {
     CONF_DURATION,
     CONF_ENDPOINT_OR_NONE,
     CONF_FALLBACK,
+    CONF_GROUP_OR_NONE,
     CONF_LEVEL,
     CONF_MODE,
     CONF_NAME,

@@ -4,6 +4,7 @@
 #include "conf_private.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/un.h>
@@ -253,6 +254,13 @@ static int check_endpoint(const char *text, struct err *err)
     return 0;
 }
 
+static int check_group(const char *text, struct err *err)
+{
+    if (*text && !getgrnam(text))
+        return err_set(err, -EINVAL, "\"%.64s\" is not a group of this machine, write one, or nothing", text);
+    return 0;
+}
+
 static int check_text(const struct conf_row *row, const char *text, struct err *err)
 {
     switch (row->kind) {
@@ -260,6 +268,8 @@ static int check_text(const struct conf_row *row, const char *text, struct err *
         return *text ? check_address(text, err) : 0;
     case CONF_ENDPOINT_OR_NONE:
         return *text ? check_endpoint(text, err) : 0;
+    case CONF_GROUP_OR_NONE:
+        return check_group(text, err);
     case CONF_NAME:
         return check_name(text, err);
     case CONF_PATH_OR_NONE:
@@ -397,6 +407,7 @@ static bool is_text(const struct conf_row *row)
     switch (row->kind) {
     case CONF_ADDRESS_OR_NONE:
     case CONF_ENDPOINT_OR_NONE:
+    case CONF_GROUP_OR_NONE:
     case CONF_NAME:
     case CONF_PATH_OR_NONE:
     case CONF_SOCKET:

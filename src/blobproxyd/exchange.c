@@ -51,6 +51,11 @@ void exchange_move(struct exchange *x, enum exchange_state state)
     x->state = state;
 }
 
+const char *exchange_state_name(const struct exchange *x)
+{
+    return states[x->state].name;
+}
+
 void exchange_wake(struct exchange *x)
 {
     if (!x->is_waiting)
@@ -97,6 +102,7 @@ struct exchange *exchange_new(struct exchange_env *env, const char *raw_target, 
     x->operation = OPERATION_Unknown;
     x->route = METRIC_ROUTE_CHANNEL;
     x->begun_us = clock_mono_us();
+    TAILQ_INSERT_TAIL(&env->live, x, live_link);
     metrics_set(env->metrics, METRIC_EXCHANGES, ++env->exchanges);
     return x;
 }
@@ -582,6 +588,7 @@ void exchange_end(struct exchange *x, bool is_delivered)
     struct buf kept = x->response_bytes;
 
     exchange_tell_end(x, is_delivered);
+    TAILQ_REMOVE(&env->live, x, live_link);
     exchange_env_unwatch(env, &x->watch);
     slots_cancel(env->slots, &x->waiter);
     exchange_env_cancel(env, &x->submission);

@@ -89,6 +89,7 @@ struct exchange {
 
     uint64_t begun_us;
     struct exchange *next_spare;
+    TAILQ_ENTRY(exchange) live_link;
 };
 
 /* The client has sent all of its body. */
@@ -104,6 +105,7 @@ static inline bool exchange_answers_no_body(const struct exchange *x)
 }
 
 void exchange_move(struct exchange *x, enum exchange_state state);
+const char *exchange_state_name(const struct exchange *x);
 void exchange_wake(struct exchange *x);
 
 /* What the client's side has to do in the present state. */

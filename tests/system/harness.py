@@ -224,7 +224,7 @@ class Daemon:
 
     def start(self):
         config = pathlib.Path(self.directory) / "blobproxyd.conf"
-        text = self.config
+        text = f"{self.config}\n[listen]\ncontrol = {self.directory}/control.sock\n"
         if not self.is_emulated:
             text += f"\n[channel]\nsocket = {self.directory}/bus.sock\n"
             text += f"[accounts]\ndevelopment = {'yes' if self.has_key else 'no'}\n"

@@ -87,7 +87,8 @@ class Manager:
     def start(self):
         config = pathlib.Path(self.directory) / "blobproxyd.conf"
         own = f"[channel]\nsocket = {self.host.socket}\n[accounts]\ndevelopment = yes\n"
-        config.write_text(f"{own}[listen]\nunix = {self.directory}/own.sock\n{self.config}")
+        config.write_text(f"{own}[listen]\nunix = {self.directory}/own.sock\n"
+                          f"control = {self.directory}/control.sock\n{self.config}")  # fmt: skip
         command = [BUILD / "blobproxyd", "--config", config]
         environment = {**os.environ, "NOTIFY_SOCKET": self.directory + "/notify"}
         environment.pop("WATCHDOG_USEC", None)
