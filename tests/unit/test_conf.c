@@ -413,9 +413,6 @@ Test(conf, a_device_is_asked_for_accounts_by_their_own_names, .init = make_direc
     LOAD(named, "[channel]\ntype = auto\nsuffix = blob.core.chinacloudapi.cn\n", NULL);
     cr_expect_eq(named.conf->channel_type, CONF_CHANNEL_AUTO);
     cr_expect_str_eq(named.conf->channel_suffix, "blob.core.chinacloudapi.cn");
-    LOAD(emulated, "[channel]\ntype = device\n", "--emulated=/srv/emulated");
-    cr_expect_eq(emulated.conf->channel_type, CONF_CHANNEL_EMULATED, "the option wins over the file");
-    cr_expect_str_eq(emulated.conf->channel_suffix, "blob.localhost");
 }
 
 Test(conf, the_whole_loopback_net_is_loopback, .init = make_directory, .fini = remove_directory)
@@ -478,8 +475,10 @@ Test(conf, emulated_moves_sockets_into_its_directory_and_knows_the_development_a
     char option[96];
     make_blobhostd();
     snprintf(option, sizeof(option), "--emulated=%s", directory);
-    LOAD(loaded, "[channel]\nsocket = /run/other.sock\n", option);
+    LOAD(loaded, "[channel]\ntype = device\nsocket = /run/other.sock\n", option);
     cr_assert_eq(loaded.action, CONF_RUN, "%s", loaded.err);
+    cr_expect_eq(loaded.conf->channel_type, CONF_CHANNEL_EMULATED, "the option wins over the file");
+    cr_expect_str_eq(loaded.conf->channel_suffix, "blob.localhost");
     cr_expect_str_eq(loaded.conf->emulated_directory, directory);
     cr_expect_str_eq(loaded.conf->channel_socket, path_of("bus.sock"));
     cr_expect_str_eq(loaded.conf->listen_unix, path_of("blobproxyd.sock"));
