@@ -237,12 +237,21 @@ static void send_again(struct exchange *x, enum slot_class class)
 
 /* ---- completions ---- */
 
+/* A host that answers with a code of its own, or what nobody can read, may be one that does not know this payload; whether it has
+ * executed the request all the same is not known. */
+static bool is_passed_by(struct exchange *x)
+{
+    return !x->upload && operation_may_resend(x->operation, &x->request) && exchange_fall_back(x, METRIC_ROUTE_HOST_REFUSED);
+}
+
 void exchange_take_answer(struct exchange *x, struct slot *slot)
 {
     uint64_t body_bytes;
 
     x->slot = slot;
     if (exchange_open_response(slot, &x->response_bytes, &x->response, &body_bytes) < 0) {
+        if (is_passed_by(x))
+            return;
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER, "The host's answer could not be read.");
         return;
     }
@@ -336,6 +345,8 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
         exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS, "The host cannot reach its storage.");
         return;
     default:
+        if (is_passed_by(x))
+            return;
         break;
     }
     exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_STATUS, "The host answered status 0x%08" PRIx32 ".",
