@@ -12,7 +12,13 @@ static size_t suggest_min(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Insertions, deletions and replacements that make b of a. */
+/* Small letters for capitals: those are a mistake, but a small one. */
+static char suggest_fold(char byte)
+{
+    return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
+}
+
+/* Insertions, deletions and replacements that make b of a, case apart. */
 static size_t suggest_distance(struct slice a, struct slice b)
 {
     size_t row[SUGGEST_WORD_BYTES + 1];
@@ -23,7 +29,7 @@ static size_t suggest_distance(struct slice a, struct slice b)
         size_t diagonal = row[0];
         row[0] = i;
         for (size_t j = 1; j <= b.len; j++) {
-            size_t replaced = diagonal + (a.bytes[i - 1] != b.bytes[j - 1]);
+            size_t replaced = diagonal + (suggest_fold(a.bytes[i - 1]) != suggest_fold(b.bytes[j - 1]));
             diagonal = row[j];
             row[j] = suggest_min(replaced, suggest_min(row[j], row[j - 1]) + 1);
         }

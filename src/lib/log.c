@@ -106,6 +106,11 @@ int log_level_parse(const char *text, enum log_level *ret_level)
     return -EINVAL;
 }
 
+const char *log_level_name(enum log_level level)
+{
+    return levels[level].name;
+}
+
 /* Whole or not at all; behind the first part that did not fit nothing is taken any more. */
 static void text_put(struct text *text, const char *bytes, size_t len)
 {

@@ -22,6 +22,7 @@ bool log_enabled(enum log_level level);
 
 /* "error", "warning", "notice", "info", "debug". 0 or -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret_level);
+const char *log_level_name(enum log_level level);
 
 /* event is a stable word ("channel-lost"); message is for people and may be formatted. fields may be NULL. Repeats of one event
  * above 20 in 10 seconds are counted instead of written, and the count is told with the next one. Debug is never limited. */
