@@ -280,24 +280,34 @@ static void check_ring(const struct conf *conf, struct conf_problems *problems)
 
 static void check_slots(const struct conf *conf, struct conf_problems *problems)
 {
-    static const enum conf_key keys[] = {CONF_slots_small, CONF_slots_large, CONF_channel_depth};
-    const uint32_t counts[] = {conf->slots_small, conf->slots_large, conf->channel_depth};
-
     if (conf_is_usable(conf, CONF_slots_large_bytes) && conf->slots_large_bytes % PAGE_BYTES != 0)
         conf_problem(problems, &conf->origins[CONF_slots_large_bytes], &conf_rows[CONF_slots_large_bytes],
                      "%u is not a multiple of 4096, write it in K or M, such as 8M", conf->slots_large_bytes);
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && conf_is_usable(conf, CONF_limits_shards); i++) {
-        const struct conf_row *row = &conf_rows[keys[i]];
+}
 
+/* Of a figure that somebody set, its own line says that it is too small for the shards; of defaults, the line of the shards does.
+ */
+static void check_shards(const struct conf *conf, struct conf_problems *problems)
+{
+    static const enum conf_key keys[] = {CONF_slots_small, CONF_slots_large, CONF_channel_depth};
+    const uint32_t counts[] = {conf->slots_small, conf->slots_large, conf->channel_depth};
+    const struct conf_row *least = NULL;
+    uint32_t most = UINT32_MAX;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && conf_is_usable(conf, CONF_limits_shards); i++) {
         if (!conf_is_usable(conf, keys[i]) || counts[i] >= conf->limits_shards)
             continue;
-        if (conf_is_set(conf, keys[i]))
-            conf_problem(problems, &conf->origins[keys[i]], row, "fewer than limits.shards, write at least %u, or fewer shards",
-                         conf->limits_shards);
-        else
-            conf_problem(problems, &conf->origins[CONF_limits_shards], &conf_rows[CONF_limits_shards],
-                         "more than %s.%s, write at most %u, or set that to more", row->section, row->key, counts[i]);
+        if (conf_is_set(conf, keys[i])) {
+            conf_problem(problems, &conf->origins[keys[i]], &conf_rows[keys[i]],
+                         "fewer than limits.shards, write at least %u, or fewer shards", conf->limits_shards);
+        } else if (counts[i] < most) {
+            least = &conf_rows[keys[i]];
+            most = counts[i];
+        }
     }
+    if (least)
+        conf_problem(problems, &conf->origins[CONF_limits_shards], &conf_rows[CONF_limits_shards],
+                     "more than %s.%s, write at most %u, or set that to more", least->section, least->key, most);
 }
 
 static void check_upstream(const struct conf *conf, struct conf_problems *problems)
@@ -317,6 +327,7 @@ void conf_check(const struct conf *conf, struct conf_problems *problems)
     conf_check_tls(conf, problems);
     check_ring(conf, problems);
     check_slots(conf, problems);
+    check_shards(conf, problems);
 }
 
 /* map: lines of "first-here first-outside count". */

@@ -40,12 +40,13 @@ static const struct option_row option_rows[] = {
     {"--version", NULL, no_argument, OPTION_VERSION, 0, "print the version"},
 };
 #define OPTION_COUNT (sizeof(option_rows) / sizeof(option_rows[0]))
+#define DASHES 2
 #define OPTION_VALUE_BASE 256 /* getopt's values, above every character */
 
 static const char *candidate_option(size_t index, const void *arg)
 {
     (void)arg;
-    return index < OPTION_COUNT ? option_rows[index].name : NULL;
+    return index < OPTION_COUNT ? option_rows[index].name + DASHES : NULL;
 }
 
 static void option_keep(struct conf_options *options, size_t key, const char *name, char *value, struct conf_problems *problems)
@@ -136,10 +137,11 @@ static void option_act(struct conf_options *options, size_t index, const char *v
 static void option_unknown(const char *word, struct conf_problems *problems)
 {
     struct slice name = {word, strcspn(word, "=")}, shown = conf_shown(name);
-    const char *nearest = conf_suggest(name, candidate_option, NULL);
+    struct slice letters = name.len > DASHES ? (struct slice){word + DASHES, name.len - DASHES} : name;
+    const char *nearest = conf_suggest(letters, candidate_option, NULL);
 
     if (nearest)
-        conf_problem(problems, NULL, NULL, "%.*s: unknown option, did you mean %s?", (int)shown.len, shown.bytes, nearest);
+        conf_problem(problems, NULL, NULL, "%.*s: unknown option, did you mean --%s?", (int)shown.len, shown.bytes, nearest);
     else
         conf_problem(problems, NULL, NULL, "%.*s: unknown option, see blobproxyd --help", (int)shown.len, shown.bytes);
 }
@@ -171,7 +173,7 @@ void conf_options_read(int argc, char **argv, struct conf_options *options, stru
     int answer;
 
     for (size_t i = 0; i < OPTION_COUNT; i++)
-        longs[i] = (struct option){option_rows[i].name + 2, option_rows[i].has_arg, NULL, (int)(OPTION_VALUE_BASE + i)};
+        longs[i] = (struct option){option_rows[i].name + DASHES, option_rows[i].has_arg, NULL, (int)(OPTION_VALUE_BASE + i)};
     optind = 0; /* glibc: start anew, also after an earlier call */
     opterr = 0;
     while (optopt = 0, (answer = getopt_long(argc, argv, "+:", longs, NULL)) != -1) {

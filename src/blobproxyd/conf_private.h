@@ -165,7 +165,7 @@ void conf_join_path(char **ret_path, const char *directory, const char *rest);
 bool conf_is_usable(const struct conf *conf, enum conf_key key); /* its value was not refused */
 bool conf_is_set(const struct conf *conf, enum conf_key key);    /* by somebody */
 
-/* conf_suggest.c: the candidate within edit distance 2 that is nearest to word, or NULL. */
+/* conf_suggest.c: the candidate that is nearest to word, case apart: at most two mistakes away, one for short words. Or NULL. */
 const char *conf_suggest(struct slice word, const char *(*candidate)(size_t index, const void *arg), const void *arg);
 
 #endif
