@@ -236,7 +236,7 @@ class Daemon:
 
     def start(self):
         config = pathlib.Path(self.directory) / "blobproxyd.conf"
-        text = f"{self.config}\n[listen]\ncontrol = {self.directory}/control.sock\n"
+        text = self.config
         if not self.is_emulated:
             text += f"\n[channel]\ntype = {self.channel}\nsocket = {self.directory}/bus.sock\nsuffix = blob.localhost\n"
             text += f"[accounts]\ndevelopment = {'yes' if self.has_key else 'no'}\n"
@@ -245,6 +245,7 @@ class Daemon:
         if has_ipv6():
             arguments += ["--listen", f"[::1]:{self.port}"]
         arguments += ["--listen-unix", self.unix, "--metrics", f"127.0.0.1:{self.metrics_port}", *self.arguments]
+        arguments += ["--set", f"listen.control={self.directory}/control.sock"]
         if self.is_emulated:
             arguments.append(f"--emulated={self.directory}/data")
         self.proxy = Program("blobproxyd", arguments, self.directory, self.sim_command())
