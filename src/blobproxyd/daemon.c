@@ -88,9 +88,24 @@ static unsigned daemon_transfers(const struct daemon *daemon)
 
 /* ---- metrics and health ---- */
 
+/* Of the shard that has not swept for the longest time. */
+static uint64_t longest_silence_us(const struct daemon *daemon)
+{
+    uint64_t now_us = clock_mono_us(), oldest_us = now_us;
+
+    for (unsigned i = 0; i < daemon->shard_count; i++) {
+        uint64_t swept_us = shard_state(daemon->shards[i]).swept_us;
+
+        oldest_us = swept_us < oldest_us ? swept_us : oldest_us;
+    }
+    return now_us - oldest_us;
+}
+
 static int daemon_metrics(void *arg, struct buf *text)
 {
     struct daemon *daemon = arg;
+
+    metrics_set(metrics_shard(daemon->metrics, daemon->shard_count), METRIC_LOOP_SILENCE, longest_silence_us(daemon));
 
     return metrics_write(daemon->metrics, text);
 }

@@ -53,6 +53,7 @@ struct shard {
     atomic_bool is_channel_up, is_drained;
     atomic_uint connections, transfers;
     _Atomic uint32_t command;
+    _Atomic uint64_t swept_us; /* monotonic; when the last sweep began */
 };
 
 /* ---- connections ---- */
@@ -252,6 +253,7 @@ static void publish_figures(struct shard *shard)
     metrics_set(metrics, METRIC_SLOTS_SMALL_USED, figures.used[SLOT_SMALL]);
     metrics_set(metrics, METRIC_SLOTS_LARGE_USED, figures.used[SLOT_LARGE]);
     metrics_set(metrics, METRIC_SLOTS_QUARANTINED, figures.quarantined);
+    metrics_set(metrics, METRIC_SLOT_BYTES, figures.bytes);
     metrics_set(metrics, METRIC_SLOTS_WAITING, figures.waiting[SLOT_SMALL] + figures.waiting[SLOT_LARGE]);
     metrics_set(metrics, METRIC_TRANSFERS, counters->in_flight);
     atomic_store_explicit(&shard->transfers, counters->in_flight, memory_order_relaxed);
@@ -263,6 +265,15 @@ static void publish_figures(struct shard *shard)
     metrics_set(metrics, METRIC_CONNECTIONS_OPEN, atomic_load_explicit(&shard->connections, memory_order_relaxed));
 }
 
+/* How late this sweep is tells what everything on this loop waited for the thread. */
+static void publish_lag(struct shard *shard, uint64_t now_us)
+{
+    uint64_t planned_us = atomic_load_explicit(&shard->swept_us, memory_order_relaxed) + SWEEP_MS * 1000;
+
+    metrics_observe(shard->config.metrics, HISTOGRAM_LOOP_LAG, now_us > planned_us ? now_us - planned_us : 0);
+    atomic_store_explicit(&shard->swept_us, now_us, memory_order_relaxed);
+}
+
 static void sweep(evutil_socket_t fd, short what, void *arg)
 {
     struct shard *shard = arg;
@@ -270,6 +281,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    publish_lag(shard, now_us);
     exchange_env_pump(&shard->env);
     if (shard->front) {
         tunnels_sweep(shard->tunnels, now_us);
@@ -363,6 +375,7 @@ static int open_loop(struct shard *shard)
     if (!shard->inbox_event || !shard->sweep_event || event_add(shard->inbox_event, NULL) < 0 ||
         event_add(shard->sweep_event, &period) < 0)
         return -ENOMEM;
+    shard->swept_us = clock_mono_us();
     return 0;
 }
 
@@ -484,6 +497,7 @@ struct shard_state shard_state(const struct shard *shard)
         .connections = atomic_load_explicit(&shard->connections, memory_order_relaxed),
         .transfers = atomic_load_explicit(&shard->transfers, memory_order_relaxed),
         .command = atomic_load(&shard->command),
+        .swept_us = atomic_load_explicit(&shard->swept_us, memory_order_relaxed),
     };
 }
 

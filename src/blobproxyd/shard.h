@@ -42,6 +42,7 @@ struct shard_state {
     unsigned connections;
     unsigned transfers; /* at the host, as of the last sweep */
     uint32_t command;   /* the ioctl number of a device that has been up, else 0 */
+    uint64_t swept_us;  /* when its last sweep began, on the monotonic clock: four times a second unless the thread is stuck */
 };
 struct shard_state shard_state(const struct shard *shard);
 
