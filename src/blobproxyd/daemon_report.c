@@ -32,10 +32,29 @@ unsigned daemon_transfers(const struct daemon *daemon)
     return transfers;
 }
 
+static uint64_t daemon_alive_us(void *arg, unsigned *ret_who)
+{
+    const struct daemon *daemon = arg;
+    uint64_t oldest_us = UINT64_MAX;
+
+    for (unsigned i = 0; i < daemon->shard_count; i++) {
+        uint64_t swept_us = shard_state(daemon->shards[i]).swept_us;
+
+        if (swept_us < oldest_us) {
+            oldest_us = swept_us;
+            *ret_who = i;
+        }
+    }
+    return oldest_us;
+}
+
 static int daemon_metrics(void *arg, struct buf *text)
 {
     struct daemon *daemon = arg;
+    unsigned who = 0;
+    uint64_t alive_us = daemon_alive_us(arg, &who); /* before the clock is read, which shards read meanwhile */
 
+    metrics_set(metrics_shard(daemon->metrics, daemon->shard_count), METRIC_LOOP_SILENCE, clock_mono_us() - alive_us);
     return metrics_write(daemon->metrics, text);
 }
 
@@ -101,22 +120,6 @@ static void daemon_describe(void *arg, char *text, size_t text_bytes, uint64_t *
     daemon_describe_channel(daemon, channel, sizeof(channel));
     snprintf(text, text_bytes, "%s, %u of %u channels up (%s), %u connections, %u in flight", status, up, daemon->shard_count,
              channel, daemon_connections(arg), exchanges);
-}
-
-static uint64_t daemon_alive_us(void *arg, unsigned *ret_who)
-{
-    const struct daemon *daemon = arg;
-    uint64_t oldest_us = UINT64_MAX;
-
-    for (unsigned i = 0; i < daemon->shard_count; i++) {
-        uint64_t swept_us = shard_state(daemon->shards[i]).swept_us;
-
-        if (swept_us < oldest_us) {
-            oldest_us = swept_us;
-            *ret_who = i;
-        }
-    }
-    return oldest_us;
 }
 
 static int daemon_status(void *arg, struct buf *text)

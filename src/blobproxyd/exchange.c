@@ -48,6 +48,7 @@ void exchange_move(struct exchange *x, enum exchange_state state)
     if (!is_legal)
         log_error("exchange-state", "illegal step from %s to %s", states[x->state].name, states[state].name);
     assert(is_legal);
+    exchange_leave_stage(x, clock_mono_us());
     x->state = state;
 }
 
@@ -101,8 +102,8 @@ struct exchange *exchange_new(struct exchange_env *env, const char *raw_target, 
     x->response.status = 0;
     x->operation = OPERATION_Unknown;
     x->route = METRIC_ROUTE_CHANNEL;
-    x->begun_us = clock_mono_us();
     TAILQ_INSERT_TAIL(&env->live, x, live_link);
+    x->begun_us = x->stage_begun_us = clock_mono_us();
     metrics_set(env->metrics, METRIC_EXCHANGES, ++env->exchanges);
     return x;
 }

@@ -47,7 +47,7 @@ void exchange_transfer_begun(struct exchange_env *env)
 void exchange_transfer_ended(struct exchange_env *env, const struct transfer *transfer, int result)
 {
     if (result == 0)
-        metrics_transfer(env->metrics, transfer->completed_us - transfer->submitted_us);
+        metrics_observe(env->metrics, HISTOGRAM_TRANSFER, transfer->completed_us - transfer->submitted_us);
 }
 
 int exchange_env_submit(struct exchange_env *env, struct submission *submission)

@@ -59,6 +59,9 @@ static void listener_rest(struct listener *listener, int code)
     event_add(listener->pause, &delay);
 }
 
+static const enum metric accepted[] = {
+    [KIND_TCP] = METRIC_CONNECTIONS_TCP, [KIND_TLS] = METRIC_CONNECTIONS_TLS, [KIND_UNIX] = METRIC_CONNECTIONS_UNIX};
+
 static void take(struct listener *listener, int socket, const struct sockaddr *address, socklen_t address_len)
 {
     struct listen *listen = listener->listen;
@@ -77,7 +80,7 @@ static void take(struct listener *listener, int socket, const struct sockaddr *a
     }
     if (listener->kind != KIND_UNIX)
         (void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    metrics_add(listen->metrics, METRIC_CONNECTIONS, 1);
+    metrics_add(listen->metrics, accepted[listener->kind], 1);
     if (listen->hooks.accepted(listen->hooks.arg, socket, listener->kind == KIND_TLS, address, address_len) < 0)
         (void)close(socket);
 }

@@ -286,6 +286,7 @@ static void publish_figures(struct shard *shard)
     metrics_set(metrics, METRIC_SLOTS_SMALL_USED, figures.used[SLOT_SMALL]);
     metrics_set(metrics, METRIC_SLOTS_LARGE_USED, figures.used[SLOT_LARGE]);
     metrics_set(metrics, METRIC_SLOTS_QUARANTINED, figures.quarantined);
+    metrics_set(metrics, METRIC_SLOT_BYTES, figures.bytes);
     metrics_set(metrics, METRIC_SLOTS_WAITING, figures.waiting[SLOT_SMALL] + figures.waiting[SLOT_LARGE]);
     metrics_set(metrics, METRIC_TRANSFERS, counters->in_flight);
     atomic_store_explicit(&shard->transfers, counters->in_flight, memory_order_relaxed);
@@ -299,6 +300,14 @@ static void publish_figures(struct shard *shard)
     metrics_set(metrics, METRIC_CONNECTIONS_OPEN, atomic_load_explicit(&shard->connections, memory_order_relaxed));
 }
 
+/* How late this sweep is tells what everything on this loop waited for the thread. */
+static void publish_lag(struct shard *shard, uint64_t now_us)
+{
+    uint64_t planned_us = atomic_load_explicit(&shard->swept_us, memory_order_relaxed) + SWEEP_MS * 1000;
+
+    metrics_observe(shard->config.metrics, HISTOGRAM_LOOP_LAG, now_us > planned_us ? now_us - planned_us : 0);
+}
+
 static void sweep(evutil_socket_t fd, short what, void *arg)
 {
     struct shard *shard = arg;
@@ -306,6 +315,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    publish_lag(shard, now_us);
     exchange_env_pump(&shard->env);
     if (shard->front && grace_is_over(shard))
         end_grace(shard);
