@@ -45,6 +45,14 @@ install_packages() {
         die "these packages could not be installed: ${missing[*]}"
 }
 
+# packages_of_libraries PROGRAM...: those that hold the shared libraries that the programs are linked with.
+packages_of_libraries() {
+    local library
+    ldd "$@" | sed -nE 's/.* => (\/[^ ]+) .*/\1/p' | sort -u | while read -r library; do
+        dpkg-query -S "$library" 2>/dev/null || dpkg-query -S "/usr$library"
+    done | cut -d: -f1 | sort -u
+}
+
 has_node() { command -v node >/dev/null && command -v npm >/dev/null && (($(node -p 'process.versions.node.split(".")[0]') >= 18)); }
 
 install_node() {
