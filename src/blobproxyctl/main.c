@@ -18,6 +18,7 @@ static const struct verb verbs[] = {
 #define VERBS (sizeof(verbs) / sizeof(verbs[0]))
 
 static const struct option options[] = {
+    {"complete", no_argument, NULL, 'c'},
     {"help", no_argument, NULL, 'h'},
     {"json", no_argument, NULL, 'j'},
     {"version", no_argument, NULL, 'v'},
@@ -33,10 +34,31 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < VERBS; i++)
         (void)fprintf(out, "  %s %s\n      %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
     (void)fputs("\n"
-                "  --json     print JSON, for programs\n"
-                "  --help     show this and exit\n"
-                "  --version  show the version and exit\n",
+                "  --json             print JSON, for programs\n"
+                "  --complete [VERB]  print what may stand next, a word a line, for shells\n"
+                "  --help             show this and exit\n"
+                "  --version          show the version and exit\n",
                 out);
+}
+
+/* The options that "[--json] [--device PATH]" names, each with its value's name behind it. */
+static void print_options_of(const char *arguments, FILE *out)
+{
+    for (const char *option = strstr(arguments, "[--"); option; option = strstr(option + 1, "[--"))
+        (void)fprintf(out, "%.*s\n", (int)strcspn(option + 1, "]"), option + 1);
+}
+
+static enum ctl_exit complete(const struct ctl *ctl, const char *name)
+{
+    for (size_t i = 0; i < VERBS; i++) {
+        if (!name)
+            (void)fprintf(ctl->out, "%s\n", verbs[i].name);
+        else if (strcmp(name, verbs[i].name) == 0)
+            print_options_of(verbs[i].arguments, ctl->out);
+    }
+    for (const struct option *option = options; option->name && !name; option++)
+        (void)fprintf(ctl->out, "--%s\n", option->name);
+    return CTL_EXIT_OK;
 }
 
 static enum ctl_exit run_verb(const struct verb *verb, const struct ctl *ctl, int argc, char **argv)
@@ -65,6 +87,8 @@ static enum ctl_exit run(struct ctl *ctl, int argc, char **argv)
     opterr = 0;
     while ((code = getopt_long(argc, argv, "+", options, NULL)) != -1) {
         switch (code) {
+        case 'c':
+            return complete(ctl, argv[optind]);
         case 'j':
             ctl->is_json = true;
             break;

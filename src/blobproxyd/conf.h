@@ -75,6 +75,7 @@ struct conf {
     uint64_t limits_exchange_timeout_ms;  /* 120s from the end of the request to the beginning of the answer */
     uint64_t limits_body_grace_ms;        /* 10s */
     uint32_t limits_body_rate;            /* 16K bytes/s: a body of N bytes, either way, has grace + N / rate */
+    uint64_t limits_drain_grace_ms;       /* 1s */
     uint64_t limits_drain_timeout_ms;     /* 30s */
 
     char *accounts_file;               /* key file, or "" */

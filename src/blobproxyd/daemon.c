@@ -5,6 +5,7 @@
 #include "address.h"
 #include "admin.h"
 #include "listen.h"
+#include "manager.h"
 #include "metrics.h"
 #include "shard.h"
 #include "supervise.h"
@@ -31,7 +32,7 @@
 #define DESCRIPTORS_KEPT 128u   /* not for connections: channels, loops, listeners, metrics */
 #define UPSTREAM_DESCRIPTORS 5u /* for each of upstream.connections: it, idle ones that are kept, names being looked up */
 #define KEPT_BYTES_MAX 1024u    /* names of the keys that a reload leaves as they are */
-#define CHANNEL_PATIENCE_S 2    /* without a channel this long is worth a line in the log */
+#define CHANNEL_PATIENCE_S 2    /* so long clients wait at a start, and it is worth a line in the log without a channel */
 #define EXTEND_PERIOD_S 1       /* while it drains: tell systemd that it goes on */
 #define EXTEND_US 10000000      /* and for how long, should nothing be heard of it any more */
 #define HOST_LATE_MS 10000u     /* the host answers within a transfer's timeout "and some delays" */
@@ -46,6 +47,8 @@ struct daemon {
     struct metrics *metrics;
     struct listen *listen;
     struct admin *admin;
+    struct manager *manager;
+    struct activation activation;
     struct supervise *supervise;
     struct shard *shards[SHARDS_MAX];
     unsigned shard_count, next_shard;
@@ -114,10 +117,10 @@ static bool daemon_ready(void *arg, char reason[ADMIN_REASON_BYTES])
 {
     const struct daemon *daemon = arg;
     bool is_cut_off = channels_up(daemon) < daemon->shard_count && !has_fallback(daemon);
-    const char *why = daemon->state >= DAEMON_DRAINING ? "draining"
-                      : !daemon->listen                ? "no listener yet"
-                      : is_cut_off                     ? "the channel to the host is down"
-                                                       : NULL;
+    const char *why = daemon->state >= DAEMON_DRAINING   ? "draining"
+                      : daemon->state == DAEMON_STARTING ? "starting"
+                      : is_cut_off                       ? "the channel to the host is down"
+                                                         : NULL;
 
     if (why)
         snprintf(reason, ADMIN_REASON_BYTES, "%s", why);
@@ -241,6 +244,15 @@ static void shard_changed(void *arg)
     (void)eventfd_write(daemon->changed_fd, 1);
 }
 
+/* Not before, so that who comes during a restart waits for its end and not for nothing. */
+static void begin_serving(struct daemon *daemon)
+{
+    daemon->state = DAEMON_SERVING;
+    listen_begin(daemon->listen);
+    (void)sd_notify(0, "READY=1");
+    manager_tell(daemon->manager);
+}
+
 static void channel_missed(evutil_socket_t fd, short what, void *arg)
 {
     struct daemon *daemon = arg;
@@ -250,8 +262,10 @@ static void channel_missed(evutil_socket_t fd, short what, void *arg)
     unsigned down = daemon->shard_count - channels_up(daemon);
     const char *meanwhile = has_fallback(daemon) ? "go upstream" : "get 503";
 
-    if (daemon->state != DAEMON_SERVING || down == 0)
+    if (daemon->state >= DAEMON_DRAINING || down == 0)
         return;
+    if (daemon->state == DAEMON_STARTING)
+        begin_serving(daemon);
     if (daemon->conf->channel_type == CONF_CHANNEL_EMULATED)
         log_warning("no-channel",
                     "%u of %u channels are down: is blobhostd running, as this user or root, with --socket %s? Requests "
@@ -276,6 +290,45 @@ static void describe_channel(const struct daemon *daemon, char *text, size_t tex
         snprintf(text, text_bytes, "device, ioctl 0x%08" PRIx32, command);
 }
 
+/* "Serving, 2 of 2 channels up (device, ioctl 0xc04852f0), 340 connections, 12 in flight". */
+static void daemon_describe(void *arg, char *text, size_t text_bytes, uint64_t *ret_exchanges)
+{
+    const struct daemon *daemon = arg;
+    unsigned up = channels_up(daemon), exchanges = 0;
+    const char *status = daemon->state >= DAEMON_DRAINING ? "Draining"
+                         : up > 0                         ? "Serving"
+                         : has_fallback(daemon)           ? "Serving from upstream"
+                                                          : "Waiting for the host";
+    char channel[32];
+
+    *ret_exchanges = 0;
+    for (unsigned i = 0; i < daemon->shard_count; i++) {
+        struct shard_state state = shard_state(daemon->shards[i]);
+
+        exchanges += state.exchanges;
+        *ret_exchanges += state.exchanges_ended;
+    }
+    describe_channel(daemon, channel, sizeof(channel));
+    snprintf(text, text_bytes, "%s, %u of %u channels up (%s), %u connections, %u in flight", status, up, daemon->shard_count,
+             channel, daemon_connections(arg), exchanges);
+}
+
+static uint64_t daemon_alive_us(void *arg, unsigned *ret_who)
+{
+    const struct daemon *daemon = arg;
+    uint64_t oldest_us = UINT64_MAX;
+
+    for (unsigned i = 0; i < daemon->shard_count; i++) {
+        uint64_t swept_us = shard_state(daemon->shards[i]).swept_us;
+
+        if (swept_us < oldest_us) {
+            oldest_us = swept_us;
+            *ret_who = i;
+        }
+    }
+    return oldest_us;
+}
+
 static void notify_state(struct daemon *daemon)
 {
     struct timeval patience = {CHANNEL_PATIENCE_S, 0};
@@ -286,13 +339,14 @@ static void notify_state(struct daemon *daemon)
         event_del(daemon->channel_timer);
     else if (!event_pending(daemon->channel_timer, EV_TIMEOUT, NULL))
         event_add(daemon->channel_timer, &patience);
-    const char *status = up > 0 ? "Serving" : has_fallback(daemon) ? "Serving from upstream" : "Waiting for the host";
     char channel[32];
 
-    describe_channel(daemon, channel, sizeof(channel));
-    (void)sd_notifyf(0, "STATUS=%s, %u of %u channels up (%s)", status, up, daemon->shard_count, channel);
+    if (daemon->state == DAEMON_STARTING && up == daemon->shard_count)
+        begin_serving(daemon);
+    manager_tell(daemon->manager);
     if (!daemon->has_been_ready && up == daemon->shard_count) {
         daemon->has_been_ready = true;
+        describe_channel(daemon, channel, sizeof(channel));
         log_notice("ready", "serving over the channel (%s), %u shards", channel, daemon->shard_count);
     }
 }
@@ -304,7 +358,7 @@ static void daemon_changed(evutil_socket_t fd, short what, void *arg)
 
     (void)what;
     (void)eventfd_read(fd, &count);
-    if (daemon->state == DAEMON_SERVING)
+    if (daemon->state < DAEMON_DRAINING)
         notify_state(daemon);
     else if (daemon->state == DAEMON_DRAINING && all_drained(daemon))
         daemon_stop(daemon);
@@ -315,7 +369,7 @@ static void daemon_changed(evutil_socket_t fd, short what, void *arg)
 static void tell_of_conf(struct daemon *daemon, bool is_taken)
 {
     struct metrics_shard *metrics = metrics_shard(daemon->metrics, daemon->shard_count);
-    const struct tls_identity *tls = daemon->conf->listen_tls.items[0] ? daemon->conf->tls : NULL;
+    const struct tls_identity *tls = daemon->conf->tls;
     struct err warning;
 
     metrics_set(metrics, METRIC_RELOAD_OK, is_taken);
@@ -364,11 +418,12 @@ static void daemon_sighup(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (daemon->state != DAEMON_SERVING)
+    if (daemon->state >= DAEMON_DRAINING)
         return;
     (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
     daemon_reload(daemon);
-    (void)sd_notify(0, "READY=1");
+    if (daemon->state == DAEMON_SERVING)
+        (void)sd_notify(0, "READY=1");
     notify_state(daemon);
 }
 
@@ -465,14 +520,15 @@ static int open_shards(struct daemon *daemon, struct err *err)
 static int open_admin(struct daemon *daemon, struct err *err)
 {
     struct admin_callbacks callbacks = {daemon_metrics, daemon_ready, daemon};
-    struct address address;
+    struct address address = {.port = 0};
     const char *problem = NULL;
+    int fd = activation_next(&daemon->activation, ACTIVATION_METRICS, NULL);
 
-    if (daemon->conf->listen_metrics[0] == '\0')
+    if (fd < 0 && daemon->conf->listen_metrics[0] == '\0')
         return 0;
-    if (address_parse(daemon->conf->listen_metrics, &address, &problem) < 0)
+    if (fd < 0 && address_parse(daemon->conf->listen_metrics, &address, &problem) < 0)
         return err_set(err, -EINVAL, "listen.metrics: %s", problem);
-    int r = admin_new(daemon->base, &address, -1, &callbacks, &daemon->admin, err);
+    int r = admin_new(daemon->base, &address, fd, &callbacks, &daemon->admin, err);
 
     return r < 0 ? err_wrap(err, r, "listen.metrics") : 0;
 }
@@ -482,7 +538,7 @@ static int open_listeners(struct daemon *daemon, struct err *err)
     struct listen_hooks hooks = {daemon_accepted, daemon_connections, daemon->connections_max, daemon};
     struct metrics_shard *metrics = metrics_shard(daemon->metrics, daemon->shard_count);
     char where[1024];
-    int r = listen_new(daemon->base, daemon->conf, metrics, &hooks, &daemon->listen, err);
+    int r = listen_new(daemon->base, daemon->conf, &daemon->activation, metrics, &hooks, &daemon->listen, err);
 
     if (r < 0)
         return r;
@@ -490,6 +546,14 @@ static int open_listeners(struct daemon *daemon, struct err *err)
     log_notice("listening", "blobproxyd %s listens on %s; metrics and health on %s", PACKAGE_VERSION, where,
                daemon->conf->listen_metrics[0] ? daemon->conf->listen_metrics : "nothing");
     return 0;
+}
+
+static int open_manager(struct daemon *daemon, struct err *err)
+{
+    struct manager_callbacks callbacks = {daemon_alive_us, daemon_describe, daemon};
+    int r = manager_new(daemon->base, &callbacks, &daemon->manager);
+
+    return r < 0 ? err_set(err, r, "no memory") : 0;
 }
 
 /* Sockets for the connections and some for everything else. */
@@ -502,7 +566,8 @@ static int find_connections_max(struct daemon *daemon, struct err *err)
 {
     unsigned wanted = daemon->conf->limits_connections;
     unsigned kept = descriptors_kept(daemon);
-    unsigned each = daemon->conf->listen_tls.items[0] ? 3 : 1; /* of a TLS connection: its socket and a pair */
+    bool has_tls = daemon->conf->listen_tls.items[0] || activation_has(&daemon->activation, ACTIVATION_TLS);
+    unsigned each = has_tls ? 3 : 1; /* of a TLS connection: its socket and a pair */
     rlim_t want = (rlim_t)wanted * each + kept;
     struct rlimit limit = {want, want};
 
@@ -535,6 +600,8 @@ static void daemon_close(struct daemon *daemon)
         shard_stop(daemon->shards[i]);
     supervise_free(daemon->supervise);
     admin_free(daemon->admin);
+    manager_free(daemon->manager);
+    activation_close(&daemon->activation);
     metrics_free(daemon->metrics);
     for (unsigned i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i])
@@ -554,7 +621,9 @@ int daemon_run(struct conf *conf)
 
     (void)signal(SIGPIPE, SIG_IGN);
     evthread_use_pthreads();
-    r = find_connections_max(&daemon, &err);
+    r = activation_take(&daemon.activation, &err);
+    if (r == 0)
+        r = find_connections_max(&daemon, &err);
     if (r == 0)
         r = open_loop(&daemon, &err);
     if (r == 0)
@@ -567,14 +636,14 @@ int daemon_run(struct conf *conf)
         r = open_admin(&daemon, &err);
     if (r == 0)
         r = open_listeners(&daemon, &err);
+    if (r == 0)
+        r = open_manager(&daemon, &err);
     if (r < 0) {
         log_error("start-failed", "%s", err.text);
         daemon_close(&daemon);
         return 1;
     }
     tell_of_conf(&daemon, true);
-    daemon.state = DAEMON_SERVING;
-    (void)sd_notify(0, "READY=1");
     notify_state(&daemon);
     event_base_dispatch(daemon.base);
     daemon_close(&daemon);

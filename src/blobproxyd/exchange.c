@@ -597,6 +597,7 @@ void exchange_end(struct exchange *x, bool is_delivered)
     free(x->raw_target);
     conf_free(x->conf);
     metrics_set(env->metrics, METRIC_EXCHANGES, --env->exchanges);
+    env->exchanges_ended++;
     if (env->spares >= SPARES_MAX) {
         buf_free(&x->response_bytes);
         free(x);

@@ -52,6 +52,7 @@ struct exchange_env {
     struct buf target_text, head_text, sign_text; /* scratch */
     struct exchange *spare;                       /* free list */
     unsigned spares, exchanges, transfers;
+    uint64_t exchanges_ended;
     bool reads_are_large; /* the last read of a whole blob needed a large slot, and one was enough */
 };
 

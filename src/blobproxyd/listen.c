@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKETS_MAX (2 * CONF_LIST_MAX + 1)
+#define SOCKETS_MAX (ACTIVATION_SOCKETS_MAX > 2 * CONF_LIST_MAX + 1 ? ACTIVATION_SOCKETS_MAX : 2 * CONF_LIST_MAX + 1)
 #define ACCEPTS_IN_A_ROW 64
 #define PAUSE_MS 100 /* without descriptors or memory: listening rests this long instead of spinning */
 
@@ -121,7 +121,7 @@ static int add_listener(struct listen *listen, int fd, enum kind kind, const cha
     listener->event = event_new(listen->base, fd, EV_READ | EV_PERSIST, listener_ready, listener);
     listener->pause = evtimer_new(listen->base, listener_resume, listener);
     listen->count++;
-    return listener->event && listener->pause && event_add(listener->event, NULL) == 0 ? 0 : -ENOMEM;
+    return listener->event && listener->pause ? 0 : -ENOMEM;
 }
 
 static void describe_bound(int fd, char *text, size_t text_bytes)
@@ -219,23 +219,83 @@ static int open_unix(struct listen *listen, const char *path, unsigned mode, str
     return add_listener(listen, fd, KIND_UNIX, text);
 }
 
-int listen_new(struct event_base *base, const struct conf *conf, struct metrics_shard *metrics, const struct listen_hooks *hooks,
-               struct listen **ret_listen, struct err *err)
+static bool is_allowed(const struct conf *conf, int fd)
 {
-    struct listen *listen = calloc(1, sizeof(*listen));
+    struct address address = {.socket_bytes = sizeof(address.socket)};
+
+    return conf->listen_allow_remote ||
+           (getsockname(fd, (struct sockaddr *)&address.socket, &address.socket_bytes) == 0 && address_is_loopback(&address));
+}
+
+static void describe_unix(int fd, char *text, size_t text_bytes)
+{
+    struct sockaddr_un name = {0};
+    socklen_t name_bytes = sizeof(name);
+
+    if (getsockname(fd, (struct sockaddr *)&name, &name_bytes) < 0)
+        name.sun_path[0] = '\0';
+    snprintf(text, text_bytes, "unix:%.107s", name.sun_path[0] ? name.sun_path : "(abstract)");
+}
+
+static int add_activated(struct listen *listen, const struct conf *conf, int fd, enum kind kind, struct err *err)
+{
+    char text[128] = "tls:";
+    size_t prefix_bytes = kind == KIND_TLS ? 4 : 0;
+
+    if (kind == KIND_UNIX)
+        describe_unix(fd, text, sizeof(text));
+    else
+        describe_bound(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
+    if (kind != KIND_UNIX && !is_allowed(conf, fd)) {
+        (void)close(fd);
+        return err_set(err, -EINVAL,
+                       "systemd hands over %s, which is not loopback: write 127.0.0.1:PORT in ListenStream=, or "
+                       "listen.allow_remote = yes",
+                       text);
+    }
+    return add_listener(listen, fd, kind, text);
+}
+
+static int take_activated(struct listen *listen, const struct conf *conf, struct activation *activation, struct err *err)
+{
+    bool is_unix;
+    int fd, r = 0;
+
+    while (r == 0 && (fd = activation_next(activation, ACTIVATION_BLOB, &is_unix)) >= 0)
+        r = add_activated(listen, conf, fd, is_unix ? KIND_UNIX : KIND_TCP, err);
+    if (r == 0 && activation_has(activation, ACTIVATION_TLS) && !conf->tls)
+        r = err_set(err, -EINVAL, "systemd hands over a socket for TLS, and there is no certificate: set tls.certificate");
+    while (r == 0 && (fd = activation_next(activation, ACTIVATION_TLS, &is_unix)) >= 0)
+        r = add_activated(listen, conf, fd, KIND_TLS, err);
+    return r;
+}
+
+static int bind_all(struct listen *listen, const struct conf *conf, struct err *err)
+{
     int r = 0;
 
-    if (!listen)
-        return err_set(err, -ENOMEM, "no memory");
-    listen->base = base;
-    listen->metrics = metrics;
-    listen->hooks = *hooks;
     for (char *const *item = conf->listen_tcp.items; *item && r == 0; item++)
         r = open_tcp(listen, *item, KIND_TCP, conf->listen_tcp.is_default, err);
     for (char *const *item = conf->listen_tls.items; *item && r == 0; item++)
         r = open_tcp(listen, *item, KIND_TLS, conf->listen_tls.is_default, err);
     if (r == 0 && conf->listen_unix[0] != '\0')
         r = open_unix(listen, conf->listen_unix, conf->listen_unix_mode, err);
+    return r;
+}
+
+int listen_new(struct event_base *base, const struct conf *conf, struct activation *activation, struct metrics_shard *metrics,
+               const struct listen_hooks *hooks, struct listen **ret_listen, struct err *err)
+{
+    struct listen *listen = calloc(1, sizeof(*listen));
+    bool is_activated = activation_has(activation, ACTIVATION_BLOB) || activation_has(activation, ACTIVATION_TLS);
+
+    if (!listen)
+        return err_set(err, -ENOMEM, "no memory");
+    listen->base = base;
+    listen->metrics = metrics;
+    listen->hooks = *hooks;
+    int r = is_activated ? take_activated(listen, conf, activation, err) : bind_all(listen, conf, err);
+
     if (r == 0 && listen->count == 0)
         r = err_set(err, -EADDRNOTAVAIL, "listen: nothing to listen on; set listen.tcp, listen.tls or listen.unix");
     if (r < 0) {
@@ -244,6 +304,13 @@ int listen_new(struct event_base *base, const struct conf *conf, struct metrics_
     }
     *ret_listen = listen;
     return 0;
+}
+
+void listen_begin(struct listen *listen)
+{
+    for (unsigned i = 0; i < listen->count; i++)
+        if (event_add(listen->listeners[i].event, NULL) < 0)
+            log_error("no-memory", "no connection can be accepted on %s", listen->listeners[i].text);
 }
 
 struct listen *listen_free(struct listen *listen)

@@ -44,6 +44,7 @@ struct shard {
     struct tunnels *tunnels;
     struct conf *conf; /* what env has; counted */
     bool is_draining;
+    uint64_t grace_until_us; /* draining: until then clients that had been about to send still may */
     unsigned cut;
 
     pthread_mutex_t inbox_lock;
@@ -53,6 +54,8 @@ struct shard {
     atomic_bool is_channel_up, is_drained;
     atomic_uint connections, transfers;
     _Atomic uint32_t command;
+    _Atomic uint64_t swept_us, exchanges_ended;
+    atomic_uint exchanges;
 };
 
 /* ---- connections ---- */
@@ -89,12 +92,17 @@ static void tunnel_enters(void *arg, int socket, const struct sockaddr *address,
     }
 }
 
+static bool grace_is_over(const struct shard *shard)
+{
+    return shard->is_draining && clock_mono_us() >= shard->grace_until_us;
+}
+
 static void take_connection(struct shard *shard, const struct order *order)
 {
     const struct sockaddr *address = (const struct sockaddr *)&order->address;
-    int r = shard->is_draining ? -ECANCELED
-            : order->is_tls    ? tunnels_add(shard->tunnels, order->socket, address, order->address_len)
-                               : door_add(shard->door, order->socket, false, address, order->address_len);
+    int r = grace_is_over(shard) ? -ECANCELED
+            : order->is_tls      ? tunnels_add(shard->tunnels, order->socket, address, order->address_len)
+                                 : door_add(shard->door, order->socket, false, address, order->address_len);
 
     if (r < 0) {
         (void)close(order->socket);
@@ -108,7 +116,8 @@ static void publish_drained(struct shard *shard)
 {
     const struct channel *channel = shard->env.channel;
     bool is_held = channel->ops->is_uninterruptible && channel->counters.in_flight > 0;
-    bool has_clients = shard->front && (front_exchanges(shard->front) > 0 || tunnels_unsent(shard->tunnels) > 0);
+    bool has_clients = shard->front && (front_exchanges(shard->front) > 0 || tunnels_unsent(shard->tunnels) > 0 ||
+                                        (!grace_is_over(shard) && atomic_load(&shard->connections) > 0));
     bool is_drained = shard->is_draining && !has_clients && !is_held;
 
     if (is_drained && !atomic_exchange(&shard->is_drained, true))
@@ -133,6 +142,22 @@ static void use_conf(struct shard *shard, struct conf *conf)
     shard->conf = conf;
 }
 
+static void begin_drain(struct shard *shard)
+{
+    uint64_t grace_ms = shard->conf->limits_drain_grace_ms;
+
+    shard->is_draining = true;
+    shard->grace_until_us = clock_mono_us() + grace_ms * 1000;
+    front_drain(shard->front, grace_ms);
+    publish_drained(shard);
+}
+
+static void end_grace(struct shard *shard)
+{
+    tunnels_drain(shard->tunnels);
+    door_drain(shard->door);
+}
+
 static void obey(struct shard *shard, const struct order *order)
 {
     switch (order->kind) {
@@ -143,11 +168,7 @@ static void obey(struct shard *shard, const struct order *order)
         use_conf(shard, order->conf);
         break;
     case ORDER_DRAIN:
-        shard->is_draining = true;
-        tunnels_drain(shard->tunnels);
-        door_drain(shard->door);
-        front_drain(shard->front);
-        publish_drained(shard);
+        begin_drain(shard);
         break;
     case ORDER_CUT:
         cut_clients(shard);
@@ -255,6 +276,8 @@ static void publish_figures(struct shard *shard)
     metrics_set(metrics, METRIC_SLOTS_WAITING, figures.waiting[SLOT_SMALL] + figures.waiting[SLOT_LARGE]);
     metrics_set(metrics, METRIC_TRANSFERS, counters->in_flight);
     atomic_store_explicit(&shard->transfers, counters->in_flight, memory_order_relaxed);
+    atomic_store_explicit(&shard->exchanges, shard->env.exchanges, memory_order_relaxed);
+    atomic_store_explicit(&shard->exchanges_ended, shard->env.exchanges_ended, memory_order_relaxed);
     metrics_set(metrics, METRIC_CHANNEL_THREADS, channel_threads(shard->env.channel));
     metrics_set(metrics, METRIC_CHANNEL_FULL, counters->ring_full);
     metrics_set(metrics, METRIC_CHANNEL_REFUSED, counters->refused);
@@ -271,6 +294,8 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     exchange_env_pump(&shard->env);
+    if (shard->front && grace_is_over(shard))
+        end_grace(shard);
     if (shard->front) {
         tunnels_sweep(shard->tunnels, now_us);
         door_sweep(shard->door, now_us);
@@ -278,6 +303,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     }
     publish_figures(shard);
     publish_drained(shard);
+    atomic_store_explicit(&shard->swept_us, now_us, memory_order_relaxed);
 }
 
 /* ---- life ---- */
@@ -398,7 +424,10 @@ static void shard_close(struct shard *shard)
 static void *shard_main(void *arg)
 {
     struct shard *shard = arg;
+    char name[16]; /* as long as the kernel keeps them */
 
+    snprintf(name, sizeof(name), "shard-%u", shard->config.number);
+    (void)pthread_setname_np(pthread_self(), name);
     event_base_dispatch(shard->base);
     shard_close(shard);
     return NULL;
@@ -426,6 +455,7 @@ int shard_start(const struct shard_config *config, struct shard **ret_shard, str
         r = open_channel(shard);
     if (r == 0)
         r = open_front(shard);
+    atomic_store(&shard->swept_us, clock_mono_us());
     if (r == 0)
         r = -pthread_create(&shard->thread, NULL, shard_main, shard);
     if (r < 0) {
@@ -484,6 +514,9 @@ struct shard_state shard_state(const struct shard *shard)
         .connections = atomic_load_explicit(&shard->connections, memory_order_relaxed),
         .transfers = atomic_load_explicit(&shard->transfers, memory_order_relaxed),
         .command = atomic_load(&shard->command),
+        .swept_us = atomic_load_explicit(&shard->swept_us, memory_order_relaxed),
+        .exchanges_ended = atomic_load_explicit(&shard->exchanges_ended, memory_order_relaxed),
+        .exchanges = atomic_load_explicit(&shard->exchanges, memory_order_relaxed),
     };
 }
 

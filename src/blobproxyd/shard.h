@@ -42,6 +42,9 @@ struct shard_state {
     unsigned connections;
     unsigned transfers; /* at the host, as of the last sweep */
     uint32_t command;   /* the ioctl number of a device that has been up, else 0 */
+    uint64_t swept_us;  /* when its loop last came round; it does so four times a second */
+    uint64_t exchanges_ended;
+    unsigned exchanges; /* under way, as of the last sweep */
 };
 struct shard_state shard_state(const struct shard *shard);
 

@@ -87,12 +87,13 @@ def freeze(pid):
 class Program:
     """One process, its output in a file."""
 
-    def __init__(self, name, arguments, directory, command=None):
+    def __init__(self, name, arguments, directory, command=None, environment=None, descriptors=()):
         self.name = name
         self.log = pathlib.Path(directory) / f"{name}-{time.monotonic_ns()}.log"
         with open(self.log, "wb") as output:
             command = [*map(str, command or [BUILD / name]), *map(str, arguments)]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
+                                            env=environment, pass_fds=descriptors)  # fmt: skip
         self.pid = self.process.pid
 
     def output(self):
