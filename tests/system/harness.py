@@ -88,12 +88,13 @@ def freeze(pid):
 class Program:
     """One process, its output in a file."""
 
-    def __init__(self, name, arguments, directory, command=None):
+    def __init__(self, name, arguments, directory, command=None, environment=None, descriptors=()):
         self.name = name
         self.log = pathlib.Path(directory) / f"{name}-{time.monotonic_ns()}.log"
         with open(self.log, "wb") as output:
             command = [*map(str, command or [BUILD / name]), *map(str, arguments)]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
+                                            env=environment, pass_fds=descriptors)  # fmt: skip
         self.pid = self.process.pid
 
     def output(self):
@@ -244,6 +245,7 @@ class Daemon:
         if has_ipv6():
             arguments += ["--listen", f"[::1]:{self.port}"]
         arguments += ["--listen-unix", self.unix, "--metrics", f"127.0.0.1:{self.metrics_port}", *self.arguments]
+        arguments += ["--set", f"listen.control={self.directory}/control.sock"]
         if self.is_emulated:
             arguments.append(f"--emulated={self.directory}/data")
         self.proxy = Program("blobproxyd", arguments, self.directory, self.sim_command())
