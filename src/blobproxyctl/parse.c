@@ -46,9 +46,8 @@ bool parse_module_files(const char *text, const char *module)
     for (const char *line = text; line; line = next_line(line)) {
         size_t path_bytes = strcspn(line, ":\n");
         const char *slash = memrchr(line, '/', path_bytes), *file = slash ? slash + 1 : line;
-        size_t file_bytes = path_bytes - (size_t)(file - line);
 
-        if (file_bytes > len + 2 && is_module_name(file, module, len) && strncmp(file + len, ".ko", 3) == 0)
+        if (is_module_name(file, module, len) && strncmp(file + len, ".ko", 3) == 0)
             return true;
     }
     return false;
