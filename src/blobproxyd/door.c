@@ -86,7 +86,7 @@ static void visitor_refuse(struct visitor *visitor, struct guard_verdict verdict
 
     buf_init(&text, ANSWER_BYTES_MAX);
     metrics_add(door->env->metrics, METRIC_ERROR_GUARD, 1);
-    metrics_exchange(door->env->metrics, OPERATION_Unknown, azure_error_status(verdict.error), 0);
+    metrics_answer(door->env->metrics, OPERATION_Unknown, azure_error_status(verdict.error));
     log_event(LOG_LEVEL_INFO, "request-refused", &field, 1, "%s", verdict.detail);
     if (exchange_error_text(&text, verdict.error, verdict.detail) == 0)
         (void)send(visitor->socket, text.bytes, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
