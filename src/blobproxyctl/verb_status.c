@@ -64,14 +64,12 @@ static void add_load(struct table *table, const json_t *status)
 
 static void add_config(struct table *table, const json_t *status)
 {
-    const char *file = field_text(status, "config.file");
     bool is_good = json_is_true(field_at(status, "config.last_reload_success"));
     char text[256], when[SHOWN_TIME_BYTES];
 
-    add(table, "configuration", *file ? file : "no file: defaults, environment and options");
     (void)snprintf(text, sizeof(text), "%s %s", is_good ? "read" : "REFUSED, the one before is kept; read",
                    shown_time(field_count(status, "config.last_reload_timestamp"), when));
-    add(table, TABLE_BLANK, text);
+    add(table, "configuration", text);
 }
 
 static void add_certificate(struct table *table, const json_t *status)

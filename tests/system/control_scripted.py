@@ -68,10 +68,10 @@ def texts():
 
         with step("a daemon that drains, after a reload that was refused, is shown as that"):
             state = {**fakecontrol.STATUS, "state": "draining", "ready": False, "reason": "draining", "tls_expires": None, "metrics": None}
-            state["config"] = {"file": None, "last_reload_success": False, "last_reload_timestamp": 1790000000}
+            state["config"] = {"last_reload_success": False, "last_reload_timestamp": 1790000000}
             fake.answers["GET", "/status"] = (200, state)
             text = ask(fake, "status")
-            for words in ("state +draining, not ready: draining", "configuration +no file", "REFUSED, the one before is kept", "metrics +-"):
+            for words in ("state +draining, not ready: draining", "configuration +REFUSED, the one before is kept", "metrics +-"):
                 assert re.search(words, text), (words, text)
             assert "certificate" not in text, text
             fake.answers["GET", "/status"] = (200, fakecontrol.STATUS)
@@ -276,7 +276,7 @@ def harmless():
     nasty = {
         **fakecontrol.STATUS, "version": evil, "state": evil, "reason": evil, "listeners": [evil], "accounts": [evil], "log_level": evil,
         "channel": {"type": evil, "ioctl": evil, "up": 1, "total": 2}, "metrics": evil, "fallback": evil,
-        "config": {"file": evil, "last_reload_success": True, "last_reload_timestamp": 2**62},
+        "config": {"last_reload_success": True, "last_reload_timestamp": 2**62},
     }  # fmt: skip
     channel = {**fakecontrol.CHANNELS["channels"][0], "reason": evil, "type": evil, "state": evil, "ioctl": evil}
     exchange = {key: evil if isinstance(value, str) else value for key, value in fakecontrol.EXCHANGES["exchanges"][0].items()}
@@ -386,14 +386,17 @@ def readiness():
 def troubles():
     with tempfile.TemporaryDirectory() as directory:
         nowhere = {"XDG_RUNTIME_DIR": directory, "RUNTIME_DIRECTORY": "", "BLOBPROXYD_CONTROL": ""}
-        with step("without a socket every verb says in one line where it looked"):
-            if os.path.exists("/run/blobproxyd-control.sock") or os.path.exists("/run/blobproxyd/control.sock"):
-                raise AssertionError("a daemon of this machine is in the way")
-            for verb in VERBS:
-                result = run(verb, *(["--timeout", "0"] if verb == "wait-ready" else []), environment=nowhere)
-                equal(result.returncode, 1)
-                for place in (directory + "/blobproxyd-control.sock", "/run/blobproxyd-control.sock", "/run/blobproxyd/control.sock", "--socket"):
-                    one_line(result, place)
+        name = "without a socket every verb says in one line where it looked"
+        if os.path.exists("/run/blobproxyd-control.sock") or os.path.exists("/run/blobproxyd/control.sock"):
+            skip(name, "a daemon of this machine has one")
+        else:
+            with step(name):
+                for verb in VERBS:
+                    result = run(verb, *(["--timeout", "0"] if verb == "wait-ready" else []), environment=nowhere)
+                    equal(result.returncode, 1)
+                    for place in (directory + "/blobproxyd-control.sock", "/run/blobproxyd-control.sock", "/run/blobproxyd/control.sock"):
+                        one_line(result, place)
+                    one_line(result, "--socket")
 
         with step("the variable and the runtime directory lead to the socket"):
             with FakeControl() as fake:

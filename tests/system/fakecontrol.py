@@ -16,7 +16,7 @@ STATUS = {
     "metrics": "127.0.0.1:10080",
     "channel": {"type": "device", "ioctl": "0xc04852f0", "up": 1, "total": 2}, "fallback": "https",
     "connections": 3, "exchanges": 1, "transfers": 2, "exchanges_ended": 1234,
-    "config": {"file": "/etc/blobproxyd/blobproxyd.conf", "last_reload_success": True, "last_reload_timestamp": 1790000000},
+    "config": {"last_reload_success": True, "last_reload_timestamp": 1790000000},
     "tls_expires": 1790000000, "log_level": "notice", "accounts": ["devstoreaccount1", "second"],
 }  # fmt: skip
 
