@@ -11,6 +11,7 @@ void exchange_env_init(struct exchange_env *env)
     memset(env, 0, sizeof(*env));
     TAILQ_INIT(&env->submissions);
     TAILQ_INIT(&env->watches);
+    TAILQ_INIT(&env->live);
     buf_init(&env->target_text, LIMIT_HEAD_BYTES);
     buf_init(&env->head_text, LIMIT_HEAD_BYTES);
     buf_init(&env->sign_text, 2 * LIMIT_HEAD_BYTES);

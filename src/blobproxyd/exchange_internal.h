@@ -94,6 +94,7 @@ struct exchange {
     uint64_t stage_us[STAGE_COUNT];
     bool was_in_stage[STAGE_COUNT];
     struct exchange *next_spare;
+    TAILQ_ENTRY(exchange) live_link;
 };
 
 /* The client has sent all of its body. */
@@ -109,6 +110,7 @@ static inline bool exchange_answers_no_body(const struct exchange *x)
 }
 
 void exchange_move(struct exchange *x, enum exchange_state state);
+const char *exchange_state_name(const struct exchange *x);
 void exchange_leave_stage(struct exchange *x, uint64_t now_us); /* the time since it was entered belongs to the present state */
 void exchange_wake(struct exchange *x);
 

@@ -3,17 +3,16 @@
 #include "listen.h"
 
 #include "address.h"
+#include "unixsocket.h"
 
 #include "../lib/log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -127,25 +126,6 @@ static int add_listener(struct listen *listen, int fd, enum kind kind, const cha
     return listener->event && listener->pause ? 0 : -ENOMEM;
 }
 
-static void describe_bound(int fd, char *text, size_t text_bytes)
-{
-    struct sockaddr_storage bound;
-    socklen_t bound_len = sizeof(bound);
-    char host[INET6_ADDRSTRLEN] = "?";
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
-
-    if (getsockname(fd, (struct sockaddr *)&bound, &bound_len) < 0)
-        return;
-    if (bound.ss_family == AF_INET6) {
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-        snprintf(text, text_bytes, "[%s]:%u", host, ntohs(v6->sin6_port));
-    } else {
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-        snprintf(text, text_bytes, "%s:%u", host, ntohs(v4->sin_port));
-    }
-}
-
 static int open_tcp(struct listen *listen, const char *item, enum kind kind, bool is_default, struct err *err)
 {
     struct address address;
@@ -165,58 +145,18 @@ static int open_tcp(struct listen *listen, const char *item, enum kind kind, boo
     if (r < 0)
         return err_set(err, r, "listen.%s: cannot listen on %s: %s%s", key, item, strerror(-r),
                        r == -EADDRINUSE ? "; stop the other program or choose another port" : "");
-    describe_bound(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
+    address_describe(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
     return add_listener(listen, fd, kind, text);
-}
-
-/* A socket file that nobody listens on is left over from a crash. */
-static int remove_stale(const char *path, const struct sockaddr_un *address)
-{
-    struct stat status;
-    int probe CLEANUP(cleanup_fd) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (lstat(path, &status) < 0)
-        return 0;
-    if (!S_ISSOCK(status.st_mode))
-        return -EEXIST;
-    if (probe < 0 || connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno != ECONNREFUSED)
-        return -EADDRINUSE;
-    return unlink(path) < 0 ? -errno : 0;
-}
-
-static int bind_unix(const char *path, unsigned mode, int *ret_fd)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd CLEANUP(cleanup_fd) = -1;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int r = remove_stale(path, &address);
-
-    if (r < 0)
-        return r;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    /* Until listen() nobody can connect, so the mode is right before it matters. */
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0)
-        return -errno;
-    *ret_fd = TAKE_FD(fd);
-    return 0;
 }
 
 static int open_unix(struct listen *listen, const char *path, unsigned mode, struct err *err)
 {
     char text[128];
     int fd = -1;
-    int r = bind_unix(path, mode, &fd);
+    int r = unixsocket_listen(path, mode, UNIXSOCKET_NO_GROUP, &fd);
 
     if (r < 0)
-        return err_set(err, r, "listen.unix: cannot listen on %s: %s", path,
-                       r == -EEXIST       ? "there is a file of that name that is no socket"
-                       : r == -EADDRINUSE ? "another program listens on it"
-                                          : strerror(-r));
+        return err_set(err, r, "listen.unix: cannot listen on %s: %s", path, unixsocket_reason(r));
     listen->unix_path = strdup(path);
     snprintf(text, sizeof(text), "unix:%.120s", path);
     return add_listener(listen, fd, KIND_UNIX, text);
@@ -248,7 +188,7 @@ static int add_activated(struct listen *listen, const struct conf *conf, int fd,
     if (kind == KIND_UNIX)
         describe_unix(fd, text, sizeof(text));
     else
-        describe_bound(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
+        address_describe(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
     if (kind != KIND_UNIX && !is_allowed(conf, fd)) {
         (void)close(fd);
         return err_set(err, -EINVAL,

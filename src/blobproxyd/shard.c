@@ -2,6 +2,7 @@
 /* A shard: listen -> shard -> door -> front -> exchange -> channel, and back, all on one thread. */
 #include "shard.h"
 
+#include "describe.h"
 #include "door.h"
 #include "exchange.h"
 #include "front.h"
@@ -21,13 +22,15 @@
 #define RECONNECT_MAX_MS 1000u
 
 /* What other threads ask of a shard: the only lock is around this list. */
-enum order_kind { ORDER_CONNECTION, ORDER_CONF, ORDER_DRAIN, ORDER_CUT, ORDER_STOP };
+enum order_kind { ORDER_CONNECTION, ORDER_CONF, ORDER_DRAIN, ORDER_CUT, ORDER_SURVEY, ORDER_STOP };
 
 struct order {
     enum order_kind kind;
     int socket;
     bool is_tls;
-    struct conf *conf; /* of ORDER_CONF; counted */
+    struct conf *conf;     /* of ORDER_CONF; counted */
+    struct survey *survey; /* of ORDER_SURVEY */
+    enum survey_topic topic;
     struct sockaddr_storage address;
     socklen_t address_len;
     STAILQ_ENTRY(order) link;
@@ -46,6 +49,8 @@ struct shard {
     bool is_draining;
     uint64_t grace_until_us; /* draining: until then clients that had been about to send still may */
     unsigned cut;
+    struct err reason;   /* of the channel's last change */
+    uint64_t changed_us; /* when that was */
 
     pthread_mutex_t inbox_lock;
     STAILQ_HEAD(, order) inbox;
@@ -170,6 +175,12 @@ static void obey(struct shard *shard, const struct order *order)
     case ORDER_DRAIN:
         begin_drain(shard);
         break;
+    case ORDER_SURVEY:
+        survey_answer(order->survey, shard->config.number,
+                      order->topic == SURVEY_CHANNELS
+                          ? describe_channel(shard->config.number, &shard->env, shard->reason.text, shard->changed_us)
+                          : describe_exchanges(shard->config.number, &shard->env));
+        break;
     case ORDER_CUT:
         cut_clients(shard);
         publish_drained(shard);
@@ -239,6 +250,8 @@ static void channel_changed(void *owner, enum channel_state state, const char *r
         atomic_store(&shard->command, shard->env.channel->command);
     atomic_store(&shard->is_channel_up, state == CHANNEL_UP);
     publish_channel(shard, state == CHANNEL_UP);
+    err_set(&shard->reason, 0, "%s", reason);
+    shard->changed_us = clock_mono_us();
     if (state == CHANNEL_UP)
         log_event(LOG_LEVEL_NOTICE, "channel-up", &field, 1, "the channel to the host is open (%s)", reason);
     else if (shard->env.channel && shard->env.channel->counters.opens > 0)
@@ -417,6 +430,8 @@ static void shard_close(struct shard *shard)
         STAILQ_REMOVE_HEAD(&shard->inbox, link);
         if (order->kind == ORDER_CONNECTION)
             (void)close(order->socket);
+        if (order->kind == ORDER_SURVEY)
+            survey_miss(order->survey);
         conf_free(order->conf);
         free(order);
     }
@@ -506,6 +521,16 @@ void shard_drain(struct shard *shard)
 
     if (shard_order(shard, &order) < 0)
         log_error("no-memory", "shard %u cannot be asked to drain", shard->config.number);
+}
+
+int shard_survey(struct shard *shard, struct survey *survey, enum survey_topic topic)
+{
+    struct order order = {.kind = ORDER_SURVEY, .survey = survey, .topic = topic};
+    int r = shard_order(shard, &order);
+
+    if (r < 0)
+        survey_miss(survey);
+    return r;
 }
 
 void shard_cut(struct shard *shard)

@@ -5,6 +5,7 @@
 
 #include "conf.h"
 #include "metrics.h"
+#include "survey.h"
 
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -32,6 +33,9 @@ int shard_reconfigure(struct shard *shard, const struct conf *conf) MUST_CHECK;
 
 /* Finish what is in flight, close what is idle. Any thread. */
 void shard_drain(struct shard *shard);
+
+/* The shard answers the survey, whose count it takes, also when -ENOMEM is returned. Any thread. */
+int shard_survey(struct shard *shard, struct survey *survey, enum survey_topic topic) MUST_CHECK;
 
 /* While it drains: cut clients off, and wait only for what the host has and cannot be called back. Any thread. */
 void shard_cut(struct shard *shard);

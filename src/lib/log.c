@@ -90,6 +90,16 @@ void log_set_level(enum log_level level)
     atomic_store(&open_level, (int)level);
 }
 
+enum log_level log_level(void)
+{
+    return (enum log_level)atomic_load(&open_level);
+}
+
+const char *log_level_name(enum log_level level)
+{
+    return levels[level].name;
+}
+
 bool log_enabled(enum log_level level)
 {
     return (int)level <= atomic_load_explicit(&open_level, memory_order_relaxed);

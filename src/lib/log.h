@@ -18,6 +18,8 @@ struct log_field {
 /* program is kept, not copied. */
 void log_open(const char *program, enum log_level level);
 void log_set_level(enum log_level level);
+enum log_level log_level(void);
+const char *log_level_name(enum log_level level); /* "notice" */
 bool log_enabled(enum log_level level);
 
 /* "error", "warning", "notice", "info", "debug". 0 or -EINVAL. */

@@ -180,10 +180,7 @@ static int run_clear(struct driver *driver, const char *const *words, struct buf
 {
     (void)words;
     (void)answer;
-    faults_init(driver_faults(driver));
-    driver_remove_after(driver, 0);
-    driver_release(driver);
-    driver_dispatch(driver);
+    driver_clear(driver);
     return 0;
 }
 
@@ -220,7 +217,8 @@ static const struct command commands[] = {
     {"remove-after", 1, 1, run_remove_after, "remove-after N", "it goes with the Nth completion from now; 0: not"},
     {"return", 0, 0, run_return, "return", "it is there again"},
     {"return-after", 1, 1, run_return_after, "return-after MS", "so long after each removal; 0: not"},
-    {"clear", 0, 0, run_clear, "clear", "no fault any more; what is withheld completes; a removed device stays so"},
+    {"clear", 0, 0, run_clear, "clear",
+     "no fault any more, the depth as at the start; what is withheld completes; a removed device stays so"},
     {"stats", 0, 0, run_stats, "stats", "counters, NAME=VALUE each"},
 };
 

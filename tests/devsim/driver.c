@@ -20,6 +20,7 @@ struct driver {
     struct openings *openings;
     struct pending *pending;
     int listener;
+    uint32_t depth;
     bool has_host, had_host;
     bool is_removed;       /* by command */
     unsigned generation;   /* of the device: each removal begins another */
@@ -228,7 +229,7 @@ static enum fault_error accept_request(struct driver *driver, const struct trap_
         return FAULT_EFAULT;
     if (pages_of(&request) > AZBLOB_PAGES_MAX)
         return FAULT_EINVAL;
-    if (strikes(driver, FAULT_EAGAIN) || driver->counters.in_flight >= driver->config.depth)
+    if (strikes(driver, FAULT_EAGAIN) || driver->counters.in_flight >= driver->depth)
         return FAULT_EAGAIN;
     if (strikes(driver, FAULT_ENODEV))
         return FAULT_ENODEV;
@@ -294,6 +295,7 @@ int driver_new(const struct driver_config *config, struct driver **ret_driver)
     if (!driver)
         return -ENOMEM;
     driver->config = *config;
+    driver->depth = config->depth;
     driver->is_removed = config->is_removed;
     driver->listener = -1;
     faults_init(&driver->faults);
@@ -327,6 +329,15 @@ void driver_set_listener(struct driver *driver, int listener)
     pending_set_listener(driver->pending, listener);
 }
 
+void driver_clear(struct driver *driver)
+{
+    faults_init(&driver->faults);
+    driver->depth = driver->config.depth;
+    driver->remove_after = driver->return_after_ms = 0;
+    pending_release(driver->pending);
+    pending_dispatch(driver->pending);
+}
+
 struct faults *driver_faults(struct driver *driver)
 {
     return &driver->faults;
@@ -339,7 +350,7 @@ const struct counters *driver_counters(const struct driver *driver)
 
 void driver_set_depth(struct driver *driver, uint32_t depth)
 {
-    driver->config.depth = depth;
+    driver->depth = depth;
 }
 
 void driver_dispatch(struct driver *driver)

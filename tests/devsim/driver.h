@@ -30,6 +30,9 @@ struct driver *driver_free(struct driver *driver); /* returns NULL */
 void driver_set_listener(struct driver *driver, int listener);
 void driver_handle(struct driver *driver, const struct trap_call *call);
 
+/* No fault any more, and the depth as configured; what is withheld ends. A removed device stays so. */
+void driver_clear(struct driver *driver);
+
 struct faults *driver_faults(struct driver *driver);
 const struct counters *driver_counters(const struct driver *driver);
 void driver_set_depth(struct driver *driver, uint32_t depth);

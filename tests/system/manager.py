@@ -67,6 +67,13 @@ class Manager:
         self.programs.append(program)
         return program
 
+    def hear_all(self):
+        """What was told until now has been heard."""
+        mark = f"MARK={len(self.told)}"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(mark.encode(), self.directory + "/notify")
+        wait_for(lambda: mark in self.lines("MARK="), "own mark")
+
     def lines(self, prefix):
         return [line for _, line in self.told if line.startswith(prefix)]
 
@@ -87,7 +94,8 @@ class Manager:
     def start(self):
         config = pathlib.Path(self.directory) / "blobproxyd.conf"
         own = f"[channel]\nsocket = {self.host.socket}\n[accounts]\ndevelopment = yes\n"
-        config.write_text(f"{own}[listen]\nunix = {self.directory}/own.sock\n{self.config}")
+        config.write_text(f"{own}[listen]\nunix = {self.directory}/own.sock\n"
+                          f"control = {self.directory}/control.sock\n{self.config}")  # fmt: skip
         command = [BUILD / "blobproxyd", "--config", config]
         environment = {**os.environ, "NOTIFY_SOCKET": self.directory + "/notify"}
         environment.pop("WATCHDOG_USEC", None)
@@ -217,9 +225,11 @@ def watchdog():
         with step("it is not fed while one shard stands still, and the log says which"):
             with Stopped(thread_of(program, "shard-0")):
                 wait_for(lambda: "loop-stuck" in program.output(), "line about the stuck loop")
+                manager.hear_all()
                 before = fed()
                 end = time.monotonic() + 2.5  # more than the whole interval: systemd would have ended it
                 wait_for(lambda: time.monotonic() >= end, "the interval")
+                manager.hear_all()
                 equal(fed(), before)
                 assert "shard 0 has not moved" in program.output(), program.output()[-500:]
         with step("it is fed again when that shard moves again"):
