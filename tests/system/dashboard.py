@@ -77,7 +77,7 @@ def syntax_steps(dashboard):
         return
     with step("promtool parses every query"), tempfile.TemporaryDirectory() as directory:
         rules = [{"record": f"query:{place}", "expr": text} for place, (_, text) in enumerate(expressions(dashboard))]
-        path = pathlib.Path(directory) / "rules.yml" # JSON is YAML
+        path = pathlib.Path(directory) / "rules.yml"  # JSON is YAML
         path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
         found = promtools.promtool("check", "rules", path)
         assert f"SUCCESS: {len(rules)} rules found" in found, found
