@@ -12,6 +12,7 @@
 #endif
 
 enum conf_kind {
+    CONF_ACCESS,
     CONF_ACCOUNTS,
     CONF_ADDRESSES,
     CONF_ADDRESS_OR_NONE,
@@ -22,6 +23,7 @@ enum conf_kind {
     CONF_DURATION,
     CONF_ENDPOINT_OR_NONE,
     CONF_FALLBACK,
+    CONF_FORMAT,
     CONF_LEVEL,
     CONF_MODE,
     CONF_NAME,

@@ -102,6 +102,26 @@ static int set_level(enum log_level *member, const char *text, struct err *err)
     return 0;
 }
 
+static int set_format(enum log_format *member, const char *text, struct err *err)
+{
+    if (log_format_parse(text, member) < 0)
+        return err_set(err, -EINVAL, "\"%.64s\" is not a format, write auto, text, json or journal", text);
+    return 0;
+}
+
+static int set_access(enum conf_access *member, const char *text, struct err *err)
+{
+    static const char *const names[] = {[CONF_ACCESS_NONE] = "none", [CONF_ACCESS_ERRORS] = "errors", [CONF_ACCESS_ALL] = "all"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *member = (enum conf_access)i;
+            return 0;
+        }
+    }
+    return err_set(err, -EINVAL, "\"%.64s\" says nothing of the access log, write none, errors or all", text);
+}
+
 static int set_channel(enum conf_channel *member, const char *text, struct err *err)
 {
     static const char *const names[] = {
@@ -360,6 +380,10 @@ int conf_value_set(struct conf *conf, const struct conf_row *row, const char *te
                           err);
     case CONF_MODE:
         return set_mode(member, row, text, err);
+    case CONF_ACCESS:
+        return set_access(member, text, err);
+    case CONF_FORMAT:
+        return set_format(member, text, err);
     case CONF_LEVEL:
         return set_level(member, text, err);
     case CONF_CHANNEL:

@@ -327,6 +327,13 @@ static void tell_of_conf(struct daemon *daemon, bool is_taken)
         log_warning("trusted-uids", "%s", warning.text);
 }
 
+static void use_log_conf(const struct conf *conf)
+{
+    log_set_level(conf->log_level);
+    if (log_set_format(conf->log_format) < 0)
+        log_warning("no-journal", "log.format = journal, and there is no journal here: messages go to stderr as text");
+}
+
 static void take_conf(struct daemon *daemon, struct conf *conf)
 {
     for (unsigned i = 0; i < daemon->shard_count; i++)
@@ -334,7 +341,7 @@ static void take_conf(struct daemon *daemon, struct conf *conf)
             log_error("no-memory", "shard %u keeps the configuration before this one", i);
     conf_free(daemon->conf);
     daemon->conf = conf;
-    log_set_level(conf->log_level);
+    use_log_conf(conf);
 }
 
 static void daemon_reload(struct daemon *daemon)
@@ -414,6 +421,7 @@ static int open_host(struct daemon *daemon, struct err *err)
     struct supervise_config config = {.program = daemon->conf->host_program,
                                       .accounts_file = daemon->conf->accounts_file,
                                       .with_development_account = daemon->conf->accounts_development,
+                                      .log_format = log_format_name(daemon->conf->log_format),
                                       .failed = host_failed,
                                       .failed_arg = daemon,
                                       .directory = daemon->conf->emulated_directory};
@@ -554,6 +562,7 @@ int daemon_run(struct conf *conf)
 
     (void)signal(SIGPIPE, SIG_IGN);
     evthread_use_pthreads();
+    use_log_conf(conf);
     r = find_connections_max(&daemon, &err);
     if (r == 0)
         r = open_loop(&daemon, &err);
@@ -579,5 +588,6 @@ int daemon_run(struct conf *conf)
     event_base_dispatch(daemon.base);
     daemon_close(&daemon);
     log_notice("stopped", "bye");
+    log_close();
     return daemon.exit_status;
 }

@@ -270,6 +270,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    log_tell_suppressed();
     exchange_env_pump(&shard->env);
     if (shard->front) {
         tunnels_sweep(shard->tunnels, now_us);
@@ -485,6 +486,11 @@ struct shard_state shard_state(const struct shard *shard)
         .transfers = atomic_load_explicit(&shard->transfers, memory_order_relaxed),
         .command = atomic_load(&shard->command),
     };
+}
+
+struct failures *shard_failures(const struct shard *shard)
+{
+    return shard->env.failures;
 }
 
 unsigned shard_stop(struct shard *shard)

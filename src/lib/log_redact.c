@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* Keeps secrets, and what could be taken for a line's structure, out of what is logged of a client's request. */
+#include "log_private.h"
+
+#include <string.h>
+
+static int hex_digit(char byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    if ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'f')
+        return (byte | 0x20) - 'a' + 10;
+    return -1;
+}
+
+/* The byte at *at after all levels of percent-encoding ("%3D", "%253D", ...); advances *at behind it. */
+static char take_decoded(const char **at, const char *end)
+{
+    char byte = *(*at)++;
+
+    while (byte == '%' && end - *at >= 2 && hex_digit((*at)[0]) >= 0 && hex_digit((*at)[1]) >= 0) {
+        byte = (char)(hex_digit((*at)[0]) * 16 + hex_digit((*at)[1]));
+        *at += 2;
+    }
+    return byte;
+}
+
+static bool is_alphanumeric(char byte)
+{
+    return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
+}
+
+/* Where the value begins if a parameter sig, however its letters are written, begins at "at"; else NULL. */
+static const char *find_secret(const char *at, const char *end)
+{
+    for (const char *name = "sig="; *name != '\0'; name++) {
+        if (at == end)
+            return NULL;
+        char byte = take_decoded(&at, end);
+        if (byte != *name && !(*name >= 'a' && byte == *name - 'a' + 'A'))
+            return NULL;
+    }
+    return at;
+}
+
+typedef void put_function(struct log_text *text, const char *bytes, size_t len);
+
+/* As a URL writes what it cannot hold. */
+static void put_printable(struct log_text *text, const char *bytes, size_t len)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        const char escape[] = {'%', digits[byte >> 4], digits[byte & 15]};
+        bool is_printable = byte >= ' ' && byte < 0x7F;
+
+        log_text_put(text, is_printable ? bytes + i : escape, is_printable ? 1 : sizeof(escape));
+    }
+}
+
+/* "sig=" anywhere behind a separator hides everything up to the next unencoded '&': rather too much than too little, because
+ * the secret may stand in a URL that is itself the value of a parameter. */
+static void put_redacted(struct log_text *text, const char *bytes, size_t len, put_function *put)
+{
+    const char *end = bytes + len;
+    bool may_begin = true;
+
+    for (const char *at = bytes; at < end && !text->is_cut;) {
+        const char *start = at;
+        const char *secret = may_begin ? find_secret(at, end) : NULL;
+        if (secret == NULL) {
+            may_begin = !is_alphanumeric(take_decoded(&at, end));
+            put(text, start, (size_t)(at - start));
+            continue;
+        }
+        put(text, start, (size_t)(secret - start));
+        log_text_puts(text, "redacted");
+        const char *next = memchr(secret, '&', (size_t)(end - secret));
+        at = next == NULL ? end : next;
+    }
+}
+
+static void copy_redacted(const char *bytes, size_t len, char *text, size_t text_bytes, put_function *put)
+{
+    const char *dots = "...";
+
+    if (text_bytes == 0)
+        return;
+    struct log_text out = {.bytes = text, .max_bytes = text_bytes - 1};
+    put_redacted(&out, bytes, len, put);
+    if (out.is_cut) {
+        size_t dots_len = strlen(dots) < text_bytes ? strlen(dots) : text_bytes - 1;
+        if (out.len > out.max_bytes - dots_len)
+            out.len = out.max_bytes - dots_len;
+        memcpy(text + out.len, dots, dots_len);
+        out.len += dots_len;
+    }
+    text[out.len] = '\0';
+}
+
+void log_redact_target(const char *target, size_t len, char *text, size_t text_bytes)
+{
+    copy_redacted(target, len, text, text_bytes, log_text_put);
+}
+
+void log_copy_foreign(const char *bytes, size_t len, char *text, size_t text_bytes)
+{
+    copy_redacted(bytes, len, text, text_bytes, put_printable);
+}
