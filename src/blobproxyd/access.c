@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MESSAGE_BYTES 160 /* an operation, a status, a code */
+
 struct field_list {
     struct log_field *fields;
     size_t count;
@@ -115,10 +117,11 @@ void access_write(const struct access *access)
     struct log_field fields[ACCESS_FIELDS];
     struct access_numbers numbers;
     size_t count = access_fields(access, &numbers, fields);
-    char message[96];
+    char message[MESSAGE_BYTES];
+    char *end = stpcpy(stpcpy(stpcpy(message, operation_row(access->operation)->label), " "), fields[1].value);
 
-    (void)snprintf(message, sizeof(message), "%s %s%s%s", fields[0].value, fields[1].value, access->code[0] ? " " : "",
-                   access->code);
+    if (access->code[0] != '\0')
+        (void)stpcpy(stpcpy(end, " "), access->code);
     log_record("access", fields, count, message);
 }
 

@@ -270,6 +270,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    log_flush();
     log_tell_suppressed();
     exchange_env_pump(&shard->env);
     if (shard->front) {
@@ -402,6 +403,7 @@ static void *shard_main(void *arg)
 
     event_base_dispatch(shard->base);
     shard_close(shard);
+    log_flush();
     return NULL;
 }
 

@@ -127,11 +127,11 @@ const char *log_format_name(enum log_format format)
     return format_names[format];
 }
 
-static void write_line(const struct log_line *line)
+static void write_line(const struct log_line *line, bool is_collected)
 {
     enum log_sink sink = (enum log_sink)atomic_load_explicit(&open_sink, memory_order_relaxed);
 
-    log_write(sink, atomic_load_explicit(&open_program, memory_order_relaxed), line);
+    log_write(sink, atomic_load_explicit(&open_program, memory_order_relaxed), line, is_collected);
 }
 
 /* ---- how many ---- */
@@ -225,7 +225,7 @@ static void tell_suppressed(bool is_all)
                                 .message = "more of these came and were not written",
                                 .suppressed = rate.suppressed};
 
-        write_line(&line);
+        write_line(&line, false);
     }
 }
 
@@ -255,7 +255,7 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     va_start(args, message);
     (void)vsnprintf(text, sizeof(text), message, args);
     va_end(args);
-    write_line(&line);
+    write_line(&line, false);
     errno = kept_errno;
 }
 
@@ -265,6 +265,6 @@ void log_record(const char *event, const struct log_field *fields, size_t field_
         .level = LOG_LEVEL_INFO, .word = event, .message = message, .fields = fields, .field_count = field_count};
     int kept_errno = errno;
 
-    write_line(&line);
+    write_line(&line, true);
     errno = kept_errno;
 }

@@ -49,8 +49,12 @@ void log_event(enum log_level level, const char *event, const struct log_field *
 #define log_info(event, ...) log_event(LOG_LEVEL_INFO, event, NULL, 0, __VA_ARGS__)
 #define log_debug(event, ...) log_event(LOG_LEVEL_DEBUG, event, NULL, 0, __VA_ARGS__)
 
-/* For what somebody has asked to be told of, whatever the level: level info, no limit. */
+/* For what somebody has asked to be told of, whatever the level: level info, no limit. Lines for stderr are collected, up to
+ * PIPE_BUF bytes for each thread, and written with the thread's next event or log_flush(). */
 void log_record(const char *event, const struct log_field *fields, size_t field_count, const char *message);
+
+/* From each thread that calls log_record(): now and then, and before it ends. */
+void log_flush(void);
 
 /* For a timer: counts of events whose ten seconds are over without a next one, a line each and at most four lines. Costs nothing
  * when there are none. */

@@ -39,8 +39,8 @@ enum log_sink {
     LOG_SINK_JOURNAL,  /* fields for journald; what it does not take goes to stderr, prefixed */
 };
 
-/* Each line is one write(2). Any thread. */
-void log_write(enum log_sink sink, const char *program, const struct log_line *line);
+/* What is not collected is written at once, behind what was. Any thread. */
+void log_write(enum log_sink sink, const char *program, const struct log_line *line, bool is_collected);
 
 const char *log_level_name(enum log_level level);
 

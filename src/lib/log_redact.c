@@ -45,18 +45,49 @@ static const char *find_secret(const char *at, const char *end)
 
 typedef void put_function(struct log_text *text, const char *bytes, size_t len);
 
+/* As much as there is room for. */
+static void put_raw(struct log_text *text, const char *bytes, size_t len)
+{
+    size_t room = text->max_bytes - text->len;
+
+    log_text_put(text, bytes, len < room ? len : room);
+    text->is_cut |= len > room;
+}
+
+static bool is_printable(char byte)
+{
+    return byte >= ' ' && byte < 0x7F;
+}
+
 /* As a URL writes what it cannot hold. */
 static void put_printable(struct log_text *text, const char *bytes, size_t len)
 {
     static const char digits[] = "0123456789ABCDEF";
+    const char *end = bytes + len;
 
-    for (size_t i = 0; i < len; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        const char escape[] = {'%', digits[byte >> 4], digits[byte & 15]};
-        bool is_printable = byte >= ' ' && byte < 0x7F;
+    while (bytes < end) {
+        const char *run = bytes;
 
-        log_text_put(text, is_printable ? bytes + i : escape, is_printable ? 1 : sizeof(escape));
+        while (bytes < end && is_printable(*bytes))
+            bytes++;
+        put_raw(text, run, (size_t)(bytes - run));
+        if (bytes < end) {
+            unsigned char byte = (unsigned char)*bytes++;
+            const char escape[] = {'%', digits[byte >> 4], digits[byte & 15]};
+
+            log_text_put(text, escape, sizeof(escape));
+        }
     }
+}
+
+/* Behind the bytes at which no parameter sig can begin, encoded or not. *may_begin: behind a separator, before and after. */
+static const char *skip_dull(const char *at, const char *end, bool *may_begin)
+{
+    while (at < end && *at != '%' && !(*may_begin && (*at | 0x20) == 's')) {
+        *may_begin = !is_alphanumeric(*at);
+        at++;
+    }
+    return at;
 }
 
 /* "sig=" anywhere behind a separator hides everything up to the next unencoded '&': rather too much than too little, because
@@ -68,9 +99,12 @@ static void put_redacted(struct log_text *text, const char *bytes, size_t len, p
 
     for (const char *at = bytes; at < end && !text->is_cut;) {
         const char *start = at;
+
+        at = skip_dull(at, end, &may_begin);
         const char *secret = may_begin ? find_secret(at, end) : NULL;
         if (secret == NULL) {
-            may_begin = !is_alphanumeric(take_decoded(&at, end));
+            if (at < end)
+                may_begin = !is_alphanumeric(take_decoded(&at, end));
             put(text, start, (size_t)(at - start));
             continue;
         }
@@ -101,7 +135,7 @@ static void copy_redacted(const char *bytes, size_t len, char *text, size_t text
 
 void log_redact_target(const char *target, size_t len, char *text, size_t text_bytes)
 {
-    copy_redacted(target, len, text, text_bytes, log_text_put);
+    copy_redacted(target, len, text, text_bytes, put_raw);
 }
 
 void log_copy_foreign(const char *bytes, size_t len, char *text, size_t text_bytes)

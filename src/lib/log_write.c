@@ -32,9 +32,29 @@ const char *log_level_name(enum log_level level)
     return (unsigned)level < sizeof(levels) / sizeof(levels[0]) ? levels[level].name : NULL;
 }
 
-static void write_stderr(const struct log_text *text)
+/* Lines of this thread that are not written yet. */
+static _Thread_local struct {
+    size_t len;
+    char bytes[LINE_BYTES];
+} collected;
+
+void log_flush(void)
 {
-    (void)!write(STDERR_FILENO, text->bytes, text->len); /* there is nobody left to tell */
+    if (collected.len > 0)
+        (void)!write(STDERR_FILENO, collected.bytes, collected.len); /* there is nobody left to tell */
+    collected.len = 0;
+}
+
+static void write_stderr(const struct log_text *text, bool is_collected)
+{
+    if (!is_collected || text->len > sizeof(collected.bytes) - collected.len)
+        log_flush();
+    if (is_collected) {
+        memcpy(collected.bytes + collected.len, text->bytes, text->len);
+        collected.len += text->len;
+    } else {
+        (void)!write(STDERR_FILENO, text->bytes, text->len);
+    }
 }
 
 /* ---- text ---- */
@@ -62,7 +82,7 @@ static void put_start(struct log_text *text, const struct log_line *line, bool i
     log_text_puts(text, line->word);
 }
 
-static void write_text(const struct log_line *line, bool is_prefixed)
+static void write_text(const struct log_line *line, bool is_prefixed, bool is_collected)
 {
     char bytes[LINE_BYTES], number[16];
     struct log_text text = {.bytes = bytes, .max_bytes = sizeof(bytes) - sizeof("...\n")};
@@ -80,12 +100,12 @@ static void write_text(const struct log_line *line, bool is_prefixed)
     text.is_cut = false;
     text.max_bytes = sizeof(bytes);
     log_text_puts(&text, end);
-    write_stderr(&text);
+    write_stderr(&text, is_collected);
 }
 
 /* ---- JSON ---- */
 
-static void write_json(const char *program, const struct log_line *line)
+static void write_json(const char *program, const struct log_line *line, bool is_collected)
 {
     char bytes[LINE_BYTES], time[CLOCK_ISO_BYTES], number[16];
     struct log_text text = {.bytes = bytes, .max_bytes = sizeof(bytes) - 1};
@@ -109,7 +129,7 @@ static void write_json(const char *program, const struct log_line *line)
     log_text_put_object(&text, fields, count);
     text.max_bytes = sizeof(bytes);
     log_text_puts(&text, "\n");
-    write_stderr(&text);
+    write_stderr(&text, is_collected);
 }
 
 /* ---- the journal ---- */
@@ -162,12 +182,12 @@ static int send_entry(const char *program, const struct log_line *line)
     return sd_journal_sendv(entry.parts, entry.count);
 }
 
-void log_write(enum log_sink sink, const char *program, const struct log_line *line)
+void log_write(enum log_sink sink, const char *program, const struct log_line *line, bool is_collected)
 {
     if (sink == LOG_SINK_JSON)
-        write_json(program, line);
+        write_json(program, line, is_collected);
     else if (sink != LOG_SINK_JOURNAL || send_entry(program, line) < 0)
-        write_text(line, sink != LOG_SINK_TEXT);
+        write_text(line, sink != LOG_SINK_TEXT, is_collected);
 }
 
 size_t log_format_object(const struct log_field *fields, size_t field_count, char *text, size_t text_bytes)
