@@ -177,7 +177,7 @@ Test(log, errno_is_kept)
     cr_assert_eq(errno, EXDEV);
 }
 
-Test(log, nothing_goes_to_stderr_when_it_is_the_journal)
+Test(log, what_the_journal_takes_does_not_go_to_stderr)
 {
     struct stat status;
     char stream[64];
@@ -187,7 +187,10 @@ Test(log, nothing_goes_to_stderr_when_it_is_the_journal)
     cr_assert_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
     log_open("test", LOG_LEVEL_INFO);
     log_info("journal", "x");
-    cr_assert_str_eq(captured_text(), "");
+    if (access("/run/systemd/journal/socket", W_OK) == 0)
+        cr_assert_str_eq(captured_text(), "");
+    else
+        cr_assert_str_eq(captured_text(), "<6>" STAMP "info journal message=x\n");
 }
 
 Test(log, a_journal_stream_that_is_not_stderr_is_not_used)
