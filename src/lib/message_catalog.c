@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define LINE_CHARS 80
+#define FOR_CLIENTS "For clients:"
+#define TO_DO "What to do:"
 
 struct row {
     const char *program, *word, *level, *id, *subject, *what, *clients, *remedy;
@@ -25,10 +27,10 @@ static const struct {
 #include "message.def"
 };
 
-/* Breaks lines at blanks. */
-static void print_filled(const char *text)
+/* The label, then the text, lines broken at blanks. */
+static void print_filled(const char *label, const char *text)
 {
-    size_t column = 0;
+    size_t column = (size_t)printf("%s", label);
 
     while (*text) {
         size_t len = strcspn(text, " ");
@@ -52,25 +54,25 @@ static void print_catalog(const char *program)
         if (strcmp(row->program, program) != 0)
             continue;
         printf("-- %s\nSubject: %s\nDefined-By: %s\nDocumentation: man:%s(8)\n\n", row->id, row->subject, program, program);
-        print_filled(row->what);
-        printf("\nFor clients: ");
-        print_filled(row->clients);
-        printf("\nWhat to do: ");
-        print_filled(row->remedy);
+        print_filled("", row->what);
+        putchar('\n');
+        print_filled(FOR_CLIENTS, row->clients);
+        putchar('\n');
+        print_filled(TO_DO, row->remedy);
         putchar('\n');
     }
 }
 
 /* mdoc wants each sentence on a line of its own. */
-static void print_sentences(const char *text)
+static void print_sentences(const char *label, const char *text)
 {
-    while (*text) {
+    for (; *text; label = "") {
         const char *end = strstr(text, ". ");
         size_t len = end ? (size_t)(end - text) + 1 : strlen(text);
         char sentence[1024];
 
         (void)snprintf(sentence, sizeof(sentence), "%.*s", (int)len, text);
-        print_filled(sentence);
+        print_filled(label, sentence);
         text += len;
         text += *text == ' ';
     }
@@ -88,7 +90,7 @@ static void print_man_fields(void)
          "BLOBPROXY_STATUS; BLOBPROXY_EVENT is the event.\n.Bl -tag -width Ds -compact");
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         printf(".It Li %s\n", fields[i].key);
-        print_filled(fields[i].what);
+        print_filled("", fields[i].what);
     }
     puts(".El");
 }
@@ -104,9 +106,9 @@ static void print_man(const char *program, bool has_fields)
         printf(".It Sy %s , ", row->word);
         print_level(row->level);
         printf(" , Li %s\n", row->id);
-        print_sentences(row->what);
-        print_sentences(row->clients);
-        print_sentences(row->remedy);
+        print_sentences("", row->what);
+        print_sentences(FOR_CLIENTS, row->clients);
+        print_sentences(TO_DO, row->remedy);
     }
     puts(".El");
     if (has_fields)
