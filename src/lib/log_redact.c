@@ -30,10 +30,23 @@ static bool is_alphanumeric(char byte)
     return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
 }
 
+/* Nobody's name of a parameter has them, and somebody's decoder may pass over them. */
+static const char *skip_blanks(const char *at, const char *end)
+{
+    for (const char *next = at; next < end; at = next) {
+        char byte = take_decoded(&next, end);
+        if (byte != '+' && (unsigned char)byte > ' ')
+            return at;
+    }
+    return at;
+}
+
 /* Where the value begins if a parameter sig, however its letters are written, begins at "at"; else NULL. */
 static const char *find_secret(const char *at, const char *end)
 {
     for (const char *name = "sig="; *name != '\0'; name++) {
+        if (*name == '=')
+            at = skip_blanks(at, end);
         if (at == end)
             return NULL;
         char byte = take_decoded(&at, end);

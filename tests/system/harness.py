@@ -172,11 +172,13 @@ class Azurite(Program):
 class Daemon:
     """blobproxyd, ready. As a context it is stopped at the end and must then have ended with 0 and without a secret said."""
 
-    def __init__(self, config="", arguments=(), is_emulated=True, port=None, backend=None, host_arguments=(), has_key=True):
-        """backend: a URL that the host executes on; there is then a host of its own. has_key: knows the development account's key."""
+    def __init__(self, config="", arguments=(), is_emulated=True, port=None, backend=None, host_arguments=(), has_key=True,
+                 wrapper=()):  # fmt: skip
+        """backend: a URL that the host executes on; there is then a host of its own. has_key: knows the development account's key.
+        wrapper: a command that blobproxyd is started by."""
         self.directory = tempfile.mkdtemp(prefix="blobproxy-test-")
         self.config, self.arguments, self.is_emulated = config, arguments, is_emulated and not backend
-        self.backend, self.host_arguments, self.has_key = backend, host_arguments, has_key
+        self.backend, self.host_arguments, self.has_key, self.wrapper = backend, host_arguments, has_key, wrapper
         self.port, self.metrics_port = port or free_port(), free_port()
         self.address = ("127.0.0.1", self.port)
         self.unix = self.directory + "/blob.sock"
@@ -234,7 +236,7 @@ class Daemon:
         arguments += ["--listen-unix", self.unix, "--metrics", f"127.0.0.1:{self.metrics_port}", *self.arguments]
         if self.is_emulated:
             arguments.append(f"--emulated={self.directory}/data")
-        self.proxy = Program("blobproxyd", arguments, self.directory)
+        self.proxy = Program("blobproxyd", arguments, self.directory, [*self.wrapper, BUILD / "blobproxyd"])
         self.programs.append(self.proxy)
 
     def wait_ready(self):

@@ -254,6 +254,8 @@ Test(log, targets_without_a_secret_stay_as_they_are)
         {"/c/sig/b?sv=1", "/c/sig/b?sv=1"},
         {"/c?signed=1&design=2&sigx=3&assig=4", "/c?signed=1&design=2&sigx=3&assig=4"},
         {"/c?sig", "/c?sig"},
+        {"/c?sig+", "/c?sig+"},
+        {"/c?sig+a=b", "/c?sig+a=b"},
         {"/c?%", "/c?%"},
         {"/c?%4", "/c?%4"},
         {"/c?%zz=%%", "/c?%zz=%%"},
@@ -281,6 +283,9 @@ Test(log, the_signature_is_redacted_however_it_is_written)
         {"/c/b?%20sig=abc", "/c/b?%20sig=redacted"},
         {"/c/b?%%73ig=abc", "/c/b?%%73ig=redacted"},
         {"/c/b?sig%3Dabc", "/c/b?sig%3Dredacted"},
+        {"/c/b?sig%20=abc&x=y", "/c/b?sig%20=redacted&x=y"},
+        {"/c/b?sig+%00=abc", "/c/b?sig+%00=redacted"},
+        {"/c/b?sig+=", "/c/b?sig+=redacted"},
     };
 
     check_redacted(rows, sizeof(rows) / sizeof(rows[0]));
