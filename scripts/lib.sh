@@ -6,7 +6,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicrohttpd-dev libevent-dev libsystemd-dev
     libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libcurl4-gnutls-dev libgnutls28-dev)
-test_packages=(clang libclang-rt-14-dev curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck)
+test_packages=(clang libclang-rt-14-dev curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck
+    systemd)
 
 say() { printf '==> %s\n' "$*"; }
 

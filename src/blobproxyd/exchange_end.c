@@ -94,6 +94,8 @@ static void describe_answer(const struct exchange *x, struct access *access)
 
 static bool wants_line(struct exchange_env *env, const struct conf *conf, bool is_failure)
 {
+    if (log_enabled(LOG_LEVEL_DEBUG))
+        return true;
     if (conf->log_access == CONF_ACCESS_NONE || is_failure)
         return conf->log_access != CONF_ACCESS_NONE;
     if (conf->log_access == CONF_ACCESS_ERRORS || ++env->successes_unwritten < conf->log_access_sample)
@@ -135,7 +137,7 @@ static void tell_access(struct exchange *x, bool is_delivered, uint64_t duration
     access.ended_us = clock_wall_us();
     access.duration_us = duration_us;
     access.is_delivered = is_delivered;
-    access.sample = is_failure ? 1 : conf->log_access_sample;
+    access.sample = is_failure || log_enabled(LOG_LEVEL_DEBUG) ? 1 : conf->log_access_sample;
     describe_request(x, &access);
     describe_answer(x, &access);
     describe_problem(x, &access);

@@ -41,19 +41,23 @@ static const char *skip_blanks(const char *at, const char *end)
     return at;
 }
 
-/* Where the value begins if a parameter sig, however its letters are written, begins at "at"; else NULL. */
+/* Where the value begins if a parameter sig, however its letters are written, begins at "at"; else NULL. A colon stands behind
+ * the name in a string to sign. */
 static const char *find_secret(const char *at, const char *end)
 {
-    for (const char *name = "sig="; *name != '\0'; name++) {
-        if (*name == '=')
-            at = skip_blanks(at, end);
+    for (const char *letter = "sig"; *letter != '\0'; letter++) {
         if (at == end)
             return NULL;
         char byte = take_decoded(&at, end);
-        if (byte != *name && !(*name >= 'a' && byte == *name - 'a' + 'A'))
+        if (byte != *letter && byte != *letter - 'a' + 'A')
             return NULL;
     }
-    return at;
+    at = skip_blanks(at, end);
+    if (at == end)
+        return NULL;
+    char mark = take_decoded(&at, end);
+
+    return mark == '=' || mark == ':' ? at : NULL;
 }
 
 typedef void put_function(struct log_text *text, const char *bytes, size_t len);

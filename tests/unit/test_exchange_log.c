@@ -160,6 +160,17 @@ Test(exchange_log, one_of_so_many_successes_gets_a_line_and_every_failure)
     cr_expect_eq(lines_said(), 6);
 }
 
+Test(exchange_log, debug_has_a_line_for_everything)
+{
+    fixture->conf->log_access = CONF_ACCESS_NONE;
+    fixture->conf->log_access_sample = 100;
+    log_set_level(LOG_LEVEL_DEBUG);
+    run(TARGET, OK_HEAD, true);
+    run(TARGET, OK_HEAD, true);
+    cr_expect_eq(lines_said(), 2);
+    expect_unsaid("sample");
+}
+
 Test(exchange_log, an_exchange_goes_by_the_configuration_that_it_began_with)
 {
     struct conf *silent = conf_new();

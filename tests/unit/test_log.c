@@ -283,6 +283,8 @@ Test(log, the_signature_is_redacted_however_it_is_written)
         {"/c/b?%20sig=abc", "/c/b?%20sig=redacted"},
         {"/c/b?%%73ig=abc", "/c/b?%%73ig=redacted"},
         {"/c/b?sig%3Dabc", "/c/b?sig%3Dredacted"},
+        {"sig:abc", "sig:redacted"},
+        {"%73ig:abc", "%73ig:redacted"},
         {"/c/b?sig%20=abc&x=y", "/c/b?sig%20=redacted&x=y"},
         {"/c/b?sig+%00=abc", "/c/b?sig+%00=redacted"},
         {"/c/b?sig+=", "/c/b?sig+=redacted"},
