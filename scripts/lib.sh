@@ -5,9 +5,11 @@
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicrohttpd-dev libevent-dev libsystemd-dev
-    libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libcurl4-gnutls-dev libgnutls28-dev)
-test_packages=(clang libclang-rt-14-dev curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck
-    systemd)
+    libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libcurl4-gnutls-dev libgnutls28-dev libjansson-dev
+    zlib1g-dev)
+test_packages=(apparmor clang libclang-rt-14-dev curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck systemd)
+deb_packages=(debhelper dpkg-dev fakeroot lintian)
+rpm_packages=(rpm rpmlint)
 
 say() { printf '==> %s\n' "$*"; }
 
@@ -43,6 +45,14 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "${missing[@]}" ||
         die "these packages could not be installed: ${missing[*]}"
+}
+
+# packages_of_libraries PROGRAM...: those that hold the shared libraries that the programs are linked with.
+packages_of_libraries() {
+    local library
+    ldd "$@" | sed -nE 's/.* => (\/[^ ]+) .*/\1/p' | sort -u | while read -r library; do
+        dpkg-query -S "$library" 2>/dev/null || dpkg-query -S "/usr$library"
+    done | cut -d: -f1 | sort -u
 }
 
 has_node() { command -v node >/dev/null && command -v npm >/dev/null && (($(node -p 'process.versions.node.split(".")[0]') >= 18)); }

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 static int address_read_port(const char *text, uint16_t *ret_port)
@@ -112,4 +113,23 @@ int address_listen(const struct address *address, int *ret_fd)
         return -errno;
     *ret_fd = TAKE_FD(fd);
     return 0;
+}
+
+void address_describe(int fd, char *text, size_t text_bytes)
+{
+    struct sockaddr_storage bound;
+    socklen_t bound_len = sizeof(bound);
+    char host[INET6_ADDRSTRLEN] = "?";
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
+
+    if (getsockname(fd, (struct sockaddr *)&bound, &bound_len) < 0)
+        return;
+    if (bound.ss_family == AF_INET6) {
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        snprintf(text, text_bytes, "[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        snprintf(text, text_bytes, "%s:%u", host, ntohs(v4->sin_port));
+    }
 }

@@ -6,6 +6,7 @@
 #include "../lib/cleanup.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -23,5 +24,8 @@ bool address_is_loopback(const struct address *address);
 
 /* A socket bound to the address and listening: non-blocking, close-on-exec, SO_REUSEADDR, IPv6 only for IPv6. Negative errno. */
 int address_listen(const struct address *address, int *ret_fd) MUST_CHECK;
+
+/* The bound address of a TCP socket, as address_parse() reads it. Untouched when that cannot be told. */
+void address_describe(int fd, char *text, size_t text_bytes);
 
 #endif

@@ -16,14 +16,20 @@
 struct admin_callbacks {
     /* Writes the exposition; the caller refreshes its gauges first. 0 or a negative errno (answered with 500). */
     int (*metrics)(void *arg, struct buf *text);
+    /* Writes what a page or a program shows of the daemon, as JSON; likewise. */
+    int (*status)(void *arg, struct buf *text);
     /* true: ready. Otherwise reason gets a word or two: "draining", "no listener". */
     bool (*ready)(void *arg, char reason[ADMIN_REASON_BYTES]);
     void *arg;
 };
 
 struct admin;
+struct adminhttp_call;
 
-/* Serves GET and HEAD of /metrics, /healthz and /readyz. At most 64 connections, each closed after 10 idle seconds.
+/* Answers one of these paths, or that there is none such; also for other servers. */
+void admin_answer(const struct admin_callbacks *callbacks, struct adminhttp_call *call);
+
+/* Serves GET and HEAD of /metrics, /status, /healthz and /readyz. At most 64 connections, each closed after 10 idle seconds.
  * listen_fd: a listening socket, which admin then owns, or -1 to bind address. 0 or a negative errno; err says what failed, the
  * caller knows where. */
 int admin_new(struct event_base *base, const struct address *address, int listen_fd, const struct admin_callbacks *callbacks,

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration's life: defaults, the file, the options on top, every problem in one list. */
+/* The configuration's life: defaults, the files, the environment and the options on top, every problem in one list. */
 #include "conf_private.h"
 #include "ini.h"
 #include "tls.h"
 #include "version.h"
 
 #include "../lib/clock.h"
-#include "../lib/file.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
-#define FILE_MAX_BYTES (1u << 20)     /* a configuration has a few KiB */
 #define PROBLEMS_MAX_BYTES (1u << 20) /* what a file of that size can cause is cut, not refused */
+#define DUMP_MAX_BYTES (1u << 20)
+#define SECRET_RUN_BYTES 40 /* of base64: a signature has 44, a key 88; a path may have as many, then just its line is told */
 
 const struct conf_row conf_rows[CONF_KEY_COUNT] = {
 /* Not by a macro of their own inside: the compiler's "unix" would be replaced on the way. */
@@ -26,6 +26,15 @@ const struct conf_row conf_rows[CONF_KEY_COUNT] = {
 #include "conf.def"
 #undef CONF_KEY
 };
+
+/* One line, whatever came in. */
+static void make_plain(struct buf *buf, size_t start)
+{
+    for (size_t i = start; i < buf->len; i++) {
+        if ((unsigned char)buf->bytes[i] < 0x20)
+            buf->bytes[i] = '?';
+    }
+}
 
 void conf_problem(struct conf_problems *problems, const struct conf_origin *origin, const struct conf_row *row,
                   const char *format, ...)
@@ -45,25 +54,79 @@ void conf_problem(struct conf_problems *problems, const struct conf_origin *orig
     if (row)
         buf_printf(problems->lines, "%s.%s: ", row->section, row->key);
     buf_puts(problems->lines, text);
-    /* Whatever a command line held: a problem stays one line. */
-    for (size_t i = start; i < problems->lines->len; i++) {
-        if ((unsigned char)problems->lines->bytes[i] < 0x20)
-            problems->lines->bytes[i] = '?';
-    }
+    make_plain(problems->lines, start);
     buf_puts(problems->lines, "\n");
+}
+
+void conf_put_plain(struct buf *buf, const char *text)
+{
+    size_t start = buf->len;
+
+    buf_puts(buf, text);
+    make_plain(buf, start);
+}
+
+const char *conf_keep_name(struct conf *conf, const char *text)
+{
+    for (struct conf_name *name = conf->names; name; name = name->next) {
+        if (strcmp(name->text, text) == 0)
+            return name->text;
+    }
+    struct conf_name *name = malloc(sizeof(*name) + strlen(text) + 1);
+
+    if (!name)
+        return "(no memory for the name)";
+    strcpy(name->text, text);
+    name->next = conf->names;
+    conf->names = name;
+    return name->text;
+}
+
+bool conf_may_be_secret(struct slice value)
+{
+    static const char *const marks[] = {"sig=", "Key=", "Signature="};
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=";
+    size_t run = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        run = value.bytes[i] && strchr(letters, value.bytes[i]) ? run + 1 : 0;
+        if (run == SECRET_RUN_BYTES)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        if (memmem(value.bytes, value.len, marks[i], strlen(marks[i])))
+            return true;
+    }
+    return false;
+}
+
+/* What is wrong with a value begins with the value in quotes. */
+static void report_value(const struct conf_origin *origin, const struct conf_row *row, struct slice value, const char *text,
+                         struct conf_problems *problems)
+{
+    const char *quote = text[0] == '"' ? strrchr(text, '"') : NULL;
+
+    if (quote && conf_may_be_secret(value))
+        conf_problem(problems, origin, row, "the value, not shown since it may be a secret,%s", quote + 1);
+    else
+        conf_problem(problems, origin, row, "%s", text);
 }
 
 void conf_set(struct conf *conf, enum conf_key key, struct slice value, const struct conf_origin *origin,
               struct conf_problems *problems)
 {
     struct err err = {0};
+    const char *problem = ini_take_value(&value);
     CLEANUP(cleanup_free) char *text = strndup(value.bytes, value.len);
 
     conf->origins[key] = *origin;
-    if (text && conf_value_set(conf, &conf_rows[key], text, &err) == 0)
+    if (!problem && text && conf_value_set(conf, &conf_rows[key], text, &err) == 0)
         return;
     conf->origins[key].is_bad = true;
-    conf_problem(problems, origin, &conf_rows[key], "%s", text ? err.text : "no memory");
+    if (problem)
+        conf_problem(problems, origin, &conf_rows[key], "%s", problem);
+    else
+        report_value(origin, &conf_rows[key], value, text ? err.text : "no memory", problems);
 }
 
 struct conf *conf_new(void)
@@ -93,6 +156,16 @@ struct conf *conf_ref(const struct conf *conf)
     return counted;
 }
 
+static void names_free(struct conf_name *name)
+{
+    while (name) {
+        struct conf_name *next = name->next;
+
+        free(name);
+        name = next;
+    }
+}
+
 struct conf *conf_free(const struct conf *counted)
 {
     struct conf *conf = (struct conf *)(uintptr_t)counted;
@@ -106,131 +179,9 @@ struct conf *conf_free(const struct conf *counted)
     free(conf->emulated_directory);
     free(conf->host_program);
     free(conf->origins);
+    names_free(conf->names);
     free(conf);
     return NULL;
-}
-
-static bool slice_is(struct slice text, const char *word)
-{
-    return text.len == strlen(word) && memcmp(text.bytes, word, text.len) == 0;
-}
-
-static const char *candidate_section(size_t index, const void *arg)
-{
-    (void)arg;
-    return index < CONF_KEY_COUNT ? conf_rows[index].section : NULL;
-}
-
-/* Keys of one section; those of others answer as "", which is near to nothing. */
-static const char *candidate_key(size_t index, const void *section)
-{
-    if (index >= CONF_KEY_COUNT)
-        return NULL;
-    return strcmp(conf_rows[index].section, section) == 0 ? conf_rows[index].key : "";
-}
-
-/* The table's own name of the section, or NULL. */
-static const char *section_find(struct slice name)
-{
-    for (size_t key = 0; key < CONF_KEY_COUNT; key++) {
-        if (slice_is(name, conf_rows[key].section))
-            return conf_rows[key].section;
-    }
-    return NULL;
-}
-
-static const char *parse_section(const struct ini_item *item, const struct conf_origin *origin, struct conf_problems *problems)
-{
-    const char *section = section_find(item->name);
-
-    if (section)
-        return section;
-    const char *nearest = conf_suggest(item->name, candidate_section, NULL);
-    if (nearest)
-        conf_problem(problems, origin, NULL, "[%.*s]: unknown section, did you mean [%s]?", (int)item->name.len, item->name.bytes,
-                     nearest);
-    else
-        conf_problem(problems, origin, NULL,
-                     "[%.*s]: unknown section, write [listen], [tls], [channel], [upstream], [slots], [limits], [accounts] or [log]",
-                     (int)item->name.len, item->name.bytes);
-    return NULL;
-}
-
-static void parse_unknown_key(const char *section, const struct ini_item *item, const struct conf_origin *origin,
-                              struct conf_problems *problems)
-{
-    const char *nearest = conf_suggest(item->name, candidate_key, section);
-    int len = item->name.len < 64 ? (int)item->name.len : 64;
-
-    for (size_t key = 0; key < CONF_KEY_COUNT; key++) {
-        if (slice_is(item->name, conf_rows[key].key)) {
-            conf_problem(problems, origin, NULL, "%s.%.*s: unknown key, write it under [%s]", section, len, item->name.bytes,
-                         conf_rows[key].section);
-            return;
-        }
-    }
-    if (nearest)
-        conf_problem(problems, origin, NULL, "%s.%.*s: unknown key, did you mean %s?", section, len, item->name.bytes, nearest);
-    else
-        conf_problem(problems, origin, NULL, "%s.%.*s: unknown key, see blobproxyd --help for the keys there are", section, len,
-                     item->name.bytes);
-}
-
-static void parse_pair(struct conf *conf, const char *section, const struct ini_item *item, const struct conf_origin *origin,
-                       struct conf_problems *problems)
-{
-    size_t key = 0;
-
-    while (key < CONF_KEY_COUNT && (strcmp(conf_rows[key].section, section) != 0 || !slice_is(item->name, conf_rows[key].key)))
-        key++;
-    if (key == CONF_KEY_COUNT)
-        parse_unknown_key(section, item, origin, problems);
-    else if (conf->origins[key].line)
-        conf_problem(problems, origin, &conf_rows[key], "set twice, remove this line or line %u", conf->origins[key].line);
-    else
-        conf_set(conf, (enum conf_key)key, item->value, origin, problems);
-}
-
-unsigned conf_parse_text(struct conf *conf, const char *name, const char *text, size_t len, struct buf *errors)
-{
-    struct conf_problems problems = {.lines = errors};
-    const char *section = NULL;
-    bool is_section_seen = false;
-    struct ini ini;
-
-    ini_open(&ini, text, len);
-    for (struct ini_item item = ini_next(&ini); item.kind != INI_END; item = ini_next(&ini)) {
-        struct conf_origin origin = {.name = name, .line = item.line};
-
-        if (item.kind == INI_BAD)
-            conf_problem(&problems, &origin, NULL, "%s", item.problem);
-        else if (item.kind == INI_SECTION)
-            section = parse_section(&item, &origin, &problems);
-        else if (section)
-            parse_pair(conf, section, &item, &origin, &problems);
-        else if (!is_section_seen) /* keys of an unknown section are not reported one by one */
-            conf_problem(&problems, &origin, NULL, "%.*s: key outside of a section, write [section] above it",
-                         item.name.len < 64 ? (int)item.name.len : 64, item.name.bytes);
-        is_section_seen |= item.kind == INI_SECTION;
-    }
-    return problems.count;
-}
-
-/* What stands in messages for the file; NULL: there is none, which is fine unless it was asked for. */
-static const char *conf_read_file(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
-{
-    const char *path = options->file ? options->file : CONF_DEFAULT_PATH;
-    CLEANUP(buf_free) struct buf text;
-    buf_init(&text, FILE_MAX_BYTES);
-    int result = file_read(path, &text, NULL);
-
-    if (result == -ENOENT && !options->file)
-        return NULL;
-    if (result < 0)
-        conf_problem(problems, &(struct conf_origin){.name = path}, NULL, "cannot read the file: %s", strerror(-result));
-    else
-        problems->count += conf_parse_text(conf, path, text.bytes ? text.bytes : "", text.len, problems->lines);
-    return path;
 }
 
 static void conf_apply_options(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
@@ -243,16 +194,18 @@ static void conf_apply_options(struct conf *conf, const struct conf_options *opt
     }
 }
 
-const char *conf_build(struct conf *conf, const struct conf_options *options, struct conf_problems *problems)
+void conf_build(struct conf *conf, const struct conf_options *options, struct conf_files *ret_files,
+                struct conf_problems *problems)
 {
-    const char *path = conf_read_file(conf, options, problems);
-
+    conf_read_files(conf, options, ret_files, problems);
+    conf_apply_environment(conf, problems);
     conf_apply_options(conf, options, problems);
     conf_resolve(conf, options, problems);
     conf_check(conf, problems);
+    if (options->is_dump && !options->is_check) /* anybody may see the values, key files are for their owner */
+        return;
     conf_load_accounts(conf, problems);
     conf_load_tls(conf, problems);
-    return path;
 }
 
 static void conf_print_problems(const struct conf_problems *problems, FILE *err_out)
@@ -266,21 +219,64 @@ static void conf_print_problems(const struct conf_problems *problems, FILE *err_
     }
 }
 
-static enum conf_action conf_decide(const struct conf *conf, const struct conf_options *options, const char *path, FILE *out,
-                                    FILE *err_out)
+static void conf_print_ok(const struct conf_files *files, FILE *out)
+{
+    const char *path = files->path ? files->path : CONF_DEFAULT_PATH, *slash = strrchr(path, '/');
+
+    fprintf(out, files->path ? "configuration ok: %s" : "configuration ok: defaults, there is no %s", path);
+    if (files->dropin_count > 0)
+        fprintf(out, ", and %u of %.*s" CONF_DROPINS, files->dropin_count, slash ? (int)(slash - path) + 1 : 0, path);
+    fputs("\n", out);
+}
+
+static int conf_print_dump(const struct conf *conf, FILE *out)
+{
+    CLEANUP(buf_free) struct buf text;
+
+    buf_init(&text, DUMP_MAX_BYTES);
+    conf_dump(conf, &text);
+    if (text.failed)
+        return text.failed;
+    fwrite(text.bytes, 1, text.len, out);
+    return 0;
+}
+
+static void conf_print_warnings(const struct conf *conf, FILE *err_out)
 {
     struct err warning;
 
-    if (!options->is_check)
-        return CONF_RUN;
     if (conf_tls_warning(conf, clock_wall_us(), &warning))
         fprintf(err_out, "blobproxyd: warning: %s\n", warning.text);
     if (conf_uids_warning(conf, &warning))
         fprintf(err_out, "blobproxyd: warning: %s\n", warning.text);
-    if (path)
-        fprintf(out, "configuration ok: %s\n", path);
+}
+
+static enum conf_action conf_decide(const struct conf *conf, const struct conf_options *options, const struct conf_files *files,
+                                    FILE *out, FILE *err_out)
+{
+    int r = 0;
+
+    if (!options->is_check && !options->is_dump)
+        return CONF_RUN;
+    conf_print_warnings(conf, err_out);
+    if (options->is_check && options->is_dump) /* what is printed stays a configuration */
+        fputs("# ", out);
+    if (options->is_check)
+        conf_print_ok(files, out);
+    if (options->is_dump)
+        r = conf_print_dump(conf, out);
+    if (fflush(out) == 0 && r == 0)
+        return CONF_EXIT_OK;
+    fprintf(err_out, "blobproxyd: cannot print the configuration: %s\n", strerror(r < 0 ? -r : errno));
+    return CONF_EXIT_USAGE;
+}
+
+static enum conf_action conf_print_about(const struct conf_options *options, FILE *out)
+{
+    if (options->is_help)
+        conf_options_help(out);
     else
-        fprintf(out, "configuration ok: defaults, there is no %s\n", CONF_DEFAULT_PATH);
+        fprintf(out, "blobproxyd %s\n", PACKAGE_VERSION);
     return CONF_EXIT_OK;
 }
 
@@ -290,18 +286,13 @@ enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, stru
     CLEANUP(buf_free) struct buf lines;
     struct conf_problems problems = {.lines = &lines};
     enum conf_action action = CONF_EXIT_USAGE;
+    struct conf_files files;
     struct conf *conf = NULL;
-    const char *path;
 
     buf_init(&lines, PROBLEMS_MAX_BYTES);
     conf_options_read(argc, argv, &options, &problems);
-    if (problems.count == 0 && (options.is_help || options.is_version)) {
-        if (options.is_help)
-            conf_options_help(out);
-        else
-            fprintf(out, "blobproxyd %s\n", PACKAGE_VERSION);
-        return CONF_EXIT_OK;
-    }
+    if (problems.count == 0 && (options.is_help || options.is_version))
+        return conf_print_about(&options, out);
     conf = conf_new();
     if (!conf) {
         fprintf(err_out, "blobproxyd: no memory\n");
@@ -309,9 +300,9 @@ enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, stru
     }
     conf->argc = argc;
     conf->argv = argv;
-    path = conf_build(conf, &options, &problems);
+    conf_build(conf, &options, &files, &problems);
     if (problems.count == 0)
-        action = conf_decide(conf, &options, path, out, err_out);
+        action = conf_decide(conf, &options, &files, out, err_out);
     conf_print_problems(&problems, err_out);
     if (action == CONF_RUN)
         *ret_conf = TAKE_PTR(conf);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The configuration: an INI file, one table of keys (conf.def), options on top. Immutable once loaded, and counted: who needs it
- * for longer than a call takes a count of its own. */
+/* The configuration: INI files, the environment and options on top, one table of keys (conf.def). Immutable once loaded, and
+ * counted: who needs it for longer than a call takes a count of its own. */
 #ifndef BLOBPROXYD_CONF_H
 #define BLOBPROXYD_CONF_H
 
@@ -17,6 +17,7 @@
 #define CONF_LIST_MAX 16 /* entries in a list value */
 
 struct tls_identity;
+struct conf_name;
 
 struct conf_list {
     char *items[CONF_LIST_MAX + 1]; /* NULL-terminated, owned */
@@ -40,6 +41,8 @@ struct conf {
                                                 * $RUNTIME_DIRECTORY/blobproxyd.sock, $XDG_RUNTIME_DIR/blobproxyd.sock, else none */
     unsigned listen_unix_mode;                 /* octal; 0660 */
     char *listen_metrics;                      /* "127.0.0.1:10080", or "" for none; loopback only, always */
+    char *listen_control;                      /* path, or "" for none; defaults as for listen_unix */
+    char *listen_control_group;                /* a group's name, or "" */
     struct conf_list listen_hosts;             /* further host names that are path style */
     struct conf_list listen_account_suffixes;  /* "blob.localhost": <account>.<suffix> is host style */
     bool listen_sas_https_over_loopback;       /* yes: spr=https of a SAS is met by loopback TCP */
@@ -77,6 +80,7 @@ struct conf {
     uint64_t limits_exchange_timeout_ms;  /* 120s from the end of the request to the beginning of the answer */
     uint64_t limits_body_grace_ms;        /* 10s */
     uint32_t limits_body_rate;            /* 16K bytes/s: a body of N bytes, either way, has grace + N / rate */
+    uint64_t limits_drain_grace_ms;       /* 1s */
     uint64_t limits_drain_timeout_ms;     /* 30s */
 
     char *accounts_file;               /* key file, or "" */
@@ -91,11 +95,13 @@ struct conf {
     uint32_t log_access_sample;  /* 1 */
 
     /* Not from the file. */
+    bool is_control_named;       /* somebody has set listen.control: it must be had */
     char *emulated_directory;    /* --emulated: data of the blobhostd it starts; NULL: do not start one */
     char *host_program;          /* blobhostd beside this program, else from PATH */
     struct accounts *accounts;   /* loaded from accounts_file, the systemd credential "accounts", the development account */
     struct tls_identity *tls;    /* loaded from tls.certificate and tls.key; NULL: none */
     struct conf_origin *origins; /* where each key was set, for messages; owned */
+    struct conf_name *names;     /* what origins name; owned */
     int argc;                    /* the command line, to be read again by a reload; borrowed */
     char **argv;
     atomic_uint count;
@@ -103,10 +109,11 @@ struct conf {
 
 enum conf_action { CONF_RUN, CONF_EXIT_OK, CONF_EXIT_USAGE /* 2 */ };
 
-/* Reads argv, the file that it names (or the default one, when that exists), checks everything that can be checked without
+/* Reads argv, the file that it names (or the default one, when that exists), conf.d/ *.conf beside it in the order of their
+ * names, and the variables BLOBPROXYD_SECTION_KEY; later ones win, then options. Checks everything that can be checked without
  * acting.
- * --help and --version print on out; errors print as one line each "blobproxyd: PATH:LINE: section.key: what is wrong, what to
- * write" on err_out, all of them, not only the first. On CONF_RUN *ret_conf is set. */
+ * --help, --version, --check-config and --dump-config print on out; errors print as one line each "blobproxyd: PATH:LINE:
+ * section.key: what is wrong, what to write" on err_out, all of them, not only the first. On CONF_RUN *ret_conf is set. */
 enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, struct conf **ret_conf);
 
 struct conf *conf_ref(const struct conf *conf);  /* one count more; any thread */
@@ -116,6 +123,10 @@ struct conf *conf_free(const struct conf *conf); /* one count less; the last wip
  * their running values; those that differ are named in ret_kept, "listen.tcp slots.small". 0, -EINVAL or -ENOMEM: then err says
  * in one line why, and running is what stays. */
 int conf_reload(const struct conf *running, struct conf **ret_conf, struct buf *ret_kept, struct err *err) MUST_CHECK;
+
+/* Appends conf as a configuration file that means the same; above each key a comment says where its value comes from and whether
+ * a reload or a restart takes another one. No value is a secret. Any thread. A failure is that of the buf. */
+void conf_dump(const struct conf *conf, struct buf *out);
 
 /* Is there something to say about the certificate that is no mistake? It has expired, is about to, or is not valid yet. */
 bool conf_tls_warning(const struct conf *conf, int64_t now_us, struct err *ret_warning);

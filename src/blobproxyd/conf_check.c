@@ -97,6 +97,7 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
     static const struct conf_origin origin = {.name = "--emulated"};
     CLEANUP(cleanup_free) char *bus = NULL;
     CLEANUP(cleanup_free) char *socket = NULL;
+    CLEANUP(cleanup_free) char *control = NULL;
 
     conf->emulated_directory =
         *options->emulated_directory ? absolute_path(options->emulated_directory) : default_emulated_directory();
@@ -106,34 +107,41 @@ static void resolve_emulated(struct conf *conf, const struct conf_options *optio
     }
     conf_join_path(&bus, conf->emulated_directory, "/bus.sock");
     conf_join_path(&socket, conf->emulated_directory, "/blobproxyd.sock");
-    if (!bus || !socket) {
+    conf_join_path(&control, conf->emulated_directory, "/control.sock");
+    if (!bus || !socket || !control) {
         conf_problem(problems, &origin, NULL, "no memory");
         return;
     }
     conf->channel_type = CONF_CHANNEL_EMULATED; /* an option wins over the file */
+    conf->origins[CONF_channel_type] = origin;
     resolve_text(conf, CONF_channel_socket, bus, &origin, problems);
     if (!conf_is_set(conf, CONF_listen_unix))
         resolve_text(conf, CONF_listen_unix, socket, &origin, problems);
+    if (!conf_is_set(conf, CONF_listen_control))
+        resolve_text(conf, CONF_listen_control, control, &origin, problems);
     if (!conf_is_set(conf, CONF_accounts_development))
-        conf->accounts_development = true;
-    if (!conf->accounts_development && conf->accounts_file[0] == '\0')
-        conf_problem(problems, &origin, NULL, "no account is left to serve, set accounts.file or accounts.development = yes");
+        resolve_text(conf, CONF_accounts_development, "yes", &origin, problems);
+    if (!conf->accounts_development && conf->accounts_file[0] == '\0' && conf_is_usable(conf, CONF_accounts_development))
+        conf_problem(problems, &conf->origins[CONF_accounts_development], &conf_rows[CONF_accounts_development],
+                     "no account is left to serve with --emulated, write yes, or a path in accounts.file");
 }
 
-static void resolve_listen_unix(struct conf *conf, struct conf_problems *problems)
+/* Where a socket stands that nobody has named, for others than root. */
+static void resolve_socket(struct conf *conf, enum conf_key key, const char *in_runtime, const char *in_xdg,
+                           struct conf_problems *problems)
 {
     const char *runtime = conf_environment("RUNTIME_DIRECTORY");
     const char *xdg = conf_environment("XDG_RUNTIME_DIR");
     CLEANUP(cleanup_free) char *directory = NULL;
     CLEANUP(cleanup_free) char *path = NULL;
 
-    if (conf_is_set(conf, CONF_listen_unix) || geteuid() == 0)
+    if (conf_is_set(conf, key) || geteuid() == 0)
         return;
     if (runtime || xdg) {
         directory = first_directory(runtime ? runtime : xdg);
-        conf_join_path(&path, directory ? directory : "", "/blobproxyd.sock");
+        conf_join_path(&path, directory ? directory : "", runtime ? in_runtime : in_xdg);
     }
-    resolve_text(conf, CONF_listen_unix, path ? path : "", &(struct conf_origin){0}, problems);
+    resolve_text(conf, key, path ? path : "", &(struct conf_origin){0}, problems);
 }
 
 static char *program_beside(const char *name)
@@ -193,7 +201,9 @@ void conf_resolve(struct conf *conf, const struct conf_options *options, struct 
     if (options->emulated_directory)
         resolve_emulated(conf, options, problems);
     resolve_channel(conf, problems);
-    resolve_listen_unix(conf, problems);
+    resolve_socket(conf, CONF_listen_unix, "/blobproxyd.sock", "/blobproxyd.sock", problems);
+    conf->is_control_named = conf_is_set(conf, CONF_listen_control);
+    resolve_socket(conf, CONF_listen_control, "/control.sock", "/blobproxyd-control.sock", problems);
     conf_resolve_tls(conf, problems);
     resolve_host_program(conf, problems);
 }
@@ -206,17 +216,25 @@ static bool is_loopback_text(const char *text)
     return address_parse(text, &address, &problem) == 0 && address_is_loopback(&address);
 }
 
+/* Says of two keys that do not go together the one that somebody has set, the first where both are. */
+static void problem_of_two(const struct conf *conf, enum conf_key first, enum conf_key second, const char *what,
+                           const char *advice, struct conf_problems *problems)
+{
+    enum conf_key blamed = conf_is_set(conf, first) || !conf_is_set(conf, second) ? first : second;
+    const struct conf_row *other = &conf_rows[blamed == first ? second : first];
+
+    conf_problem(problems, &conf->origins[blamed], &conf_rows[blamed], "%s is also in %s.%s, write another %s", what,
+                 other->section, other->key, advice);
+}
+
 static void check_list(const struct conf *conf, enum conf_key key, const struct conf_list *list, struct conf_problems *problems)
 {
-    const struct conf_origin *metrics = &conf->origins[CONF_listen_metrics];
-
     for (char *const *item = list->items; *item; item++) {
         if (!conf->listen_allow_remote && conf_is_usable(conf, CONF_listen_allow_remote) && !is_loopback_text(*item))
             conf_problem(problems, &conf->origins[key], &conf_rows[key],
                          "%s is not loopback, write 127.0.0.1 or [::1], or listen.allow_remote = yes", *item);
         if (strcmp(*item, conf->listen_metrics) == 0 && !strstr(*item, "]:0") && !strstr(*item, ".1:0"))
-            conf_problem(problems, metrics, &conf_rows[CONF_listen_metrics], "%s is also in listen.%s, write another port", *item,
-                         conf_rows[key].key);
+            problem_of_two(conf, CONF_listen_metrics, key, *item, "port", problems);
     }
 }
 
@@ -234,15 +252,16 @@ static void check_addresses(const struct conf *conf, struct conf_problems *probl
 
 static void check_sockets(const struct conf *conf, struct conf_problems *problems)
 {
-    const struct conf_origin *origin = &conf->origins[CONF_listen_unix];
-
     if (!conf->listen_tcp.items[0] && !conf->listen_tls.items[0] && !*conf->listen_unix &&
         conf_is_usable(conf, CONF_listen_tcp) && conf_is_usable(conf, CONF_listen_unix))
         conf_problem(problems, &conf->origins[CONF_listen_tcp], &conf_rows[CONF_listen_tcp],
                      "nothing to listen on, write an address here or a path in listen.unix");
+    if (*conf->listen_control && conf_is_usable(conf, CONF_listen_control) &&
+        (strcmp(conf->listen_control, conf->listen_unix) == 0 || strcmp(conf->listen_control, conf->channel_socket) == 0))
+        conf_problem(problems, &conf->origins[CONF_listen_control], &conf_rows[CONF_listen_control],
+                     "%s is also listen.unix or channel.socket, write another path", conf->listen_control);
     if (strcmp(conf->listen_unix, conf->channel_socket) == 0 && conf_is_usable(conf, CONF_channel_socket))
-        conf_problem(problems, origin, &conf_rows[CONF_listen_unix], "%s is also channel.socket, write another path",
-                     conf->listen_unix);
+        problem_of_two(conf, CONF_listen_unix, CONF_channel_socket, conf->listen_unix, "path", problems);
 }
 
 static uint64_t largest_packet_bytes(uint32_t large_bytes)
@@ -273,17 +292,34 @@ static void check_ring(const struct conf *conf, struct conf_problems *problems)
 
 static void check_slots(const struct conf *conf, struct conf_problems *problems)
 {
-    static const enum conf_key keys[] = {CONF_slots_small, CONF_slots_large, CONF_channel_depth};
-    const uint32_t counts[] = {conf->slots_small, conf->slots_large, conf->channel_depth};
-
     if (conf_is_usable(conf, CONF_slots_large_bytes) && conf->slots_large_bytes % PAGE_BYTES != 0)
         conf_problem(problems, &conf->origins[CONF_slots_large_bytes], &conf_rows[CONF_slots_large_bytes],
                      "%u is not a multiple of 4096, write it in K or M, such as 8M", conf->slots_large_bytes);
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        if (conf_is_usable(conf, CONF_limits_shards) && conf_is_usable(conf, keys[i]) && counts[i] < conf->limits_shards)
+}
+
+/* Of a figure that somebody set, its own line says that it is too small for the shards; of defaults, the line of the shards does.
+ */
+static void check_shards(const struct conf *conf, struct conf_problems *problems)
+{
+    static const enum conf_key keys[] = {CONF_slots_small, CONF_slots_large, CONF_channel_depth};
+    const uint32_t counts[] = {conf->slots_small, conf->slots_large, conf->channel_depth};
+    const struct conf_row *least = NULL;
+    uint32_t most = UINT32_MAX;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]) && conf_is_usable(conf, CONF_limits_shards); i++) {
+        if (!conf_is_usable(conf, keys[i]) || counts[i] >= conf->limits_shards)
+            continue;
+        if (conf_is_set(conf, keys[i])) {
             conf_problem(problems, &conf->origins[keys[i]], &conf_rows[keys[i]],
                          "fewer than limits.shards, write at least %u, or fewer shards", conf->limits_shards);
+        } else if (counts[i] < most) {
+            least = &conf_rows[keys[i]];
+            most = counts[i];
+        }
     }
+    if (least)
+        conf_problem(problems, &conf->origins[CONF_limits_shards], &conf_rows[CONF_limits_shards],
+                     "more than %s.%s, write at most %u, or set that to more", least->section, least->key, most);
 }
 
 static void check_upstream(const struct conf *conf, struct conf_problems *problems)
@@ -291,8 +327,8 @@ static void check_upstream(const struct conf *conf, struct conf_problems *proble
     const char *path = conf->upstream_ca_file;
 
     if (conf->upstream_fallback != FALLBACK_OFF && *path && conf_is_usable(conf, CONF_upstream_ca_file) && access(path, R_OK) < 0)
-        conf_problem(problems, &conf->origins[CONF_upstream_ca_file], &conf_rows[CONF_upstream_ca_file], "cannot read %s: %s",
-                     path, strerror(errno));
+        conf_problem(problems, &conf->origins[CONF_upstream_ca_file], &conf_rows[CONF_upstream_ca_file],
+                     "cannot read %s: %s, write the path of a file that this user can read, or nothing", path, strerror(errno));
 }
 
 void conf_check(const struct conf *conf, struct conf_problems *problems)
@@ -303,6 +339,7 @@ void conf_check(const struct conf *conf, struct conf_problems *problems)
     conf_check_tls(conf, problems);
     check_ring(conf, problems);
     check_slots(conf, problems);
+    check_shards(conf, problems);
 }
 
 /* map: lines of "first-here first-outside count". */
@@ -359,6 +396,20 @@ unsigned conf_shards(const struct conf *conf)
     return at_most(at_most(at_most(shards, conf->slots_small), conf->slots_large), conf->channel_depth);
 }
 
+/* What is left to say behind a reason for which the key file was not taken; where the mode is wrong, that has been said. */
+static const char *accounts_advice(int code)
+{
+    switch (code) {
+    case -EPERM:
+        return "";
+    case -EINVAL:
+    case -EEXIST:
+        return ", write a line NAME BASE64KEY [BASE64KEY2] for each account";
+    default:
+        return ", write the path of a key file that this user can read";
+    }
+}
+
 static void load_credential(struct conf *conf, struct conf_problems *problems)
 {
     const char *directory = conf_environment("CREDENTIALS_DIRECTORY");
@@ -368,8 +419,23 @@ static void load_credential(struct conf *conf, struct conf_problems *problems)
     if (!directory)
         return;
     conf_join_path(&path, directory, "/accounts");
-    if (path && access(path, F_OK) == 0 && accounts_load(conf->accounts, path, &err) < 0)
-        conf_problem(problems, &(struct conf_origin){.name = "credential accounts"}, NULL, "%s", err.text);
+    if (!path || access(path, F_OK) < 0)
+        return;
+    int r = accounts_load(conf->accounts, path, &err);
+    if (r < 0)
+        conf_problem(problems, &(struct conf_origin){.name = "credential accounts"}, NULL, "%s%s", err.text, accounts_advice(r));
+}
+
+static void load_file(struct conf *conf, struct conf_problems *problems)
+{
+    struct err err = {0};
+
+    if (!*conf->accounts_file || !conf_is_usable(conf, CONF_accounts_file))
+        return;
+    int r = accounts_load(conf->accounts, conf->accounts_file, &err);
+    if (r < 0)
+        conf_problem(problems, &conf->origins[CONF_accounts_file], &conf_rows[CONF_accounts_file], "%s%s", err.text,
+                     accounts_advice(r));
 }
 
 void conf_load_accounts(struct conf *conf, struct conf_problems *problems)
@@ -381,9 +447,7 @@ void conf_load_accounts(struct conf *conf, struct conf_problems *problems)
         conf_problem(problems, NULL, NULL, "no memory");
         return;
     }
-    if (*conf->accounts_file && conf_is_usable(conf, CONF_accounts_file) &&
-        accounts_load(conf->accounts, conf->accounts_file, &err) < 0)
-        conf_problem(problems, &conf->origins[CONF_accounts_file], &conf_rows[CONF_accounts_file], "%s", err.text);
+    load_file(conf, problems);
     load_credential(conf, problems);
     if (conf->accounts_development && accounts_add_development(conf->accounts, &err) < 0)
         conf_problem(problems, &conf->origins[CONF_accounts_development], &conf_rows[CONF_accounts_development], "%s", err.text);

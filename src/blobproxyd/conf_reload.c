@@ -24,7 +24,12 @@ static int keep_value(struct conf *conf, const struct conf *running, const struc
 {
     if (conf_value_equals(conf, running, row))
         return 0;
+    size_t key = (size_t)(row - conf_rows);
+
     buf_printf(kept, "%s%s.%s", kept->len > 0 ? " " : "", row->section, row->key);
+    conf->origins[key] = running->origins[key];
+    if (conf->origins[key].name)
+        conf->origins[key].name = conf_keep_name(conf, conf->origins[key].name);
     return conf_value_copy(conf, running, row);
 }
 
@@ -46,6 +51,7 @@ int conf_reload(const struct conf *running, struct conf **ret_conf, struct buf *
     CLEANUP(conf_options_free) struct conf_options options = {0};
     CLEANUP(buf_free) struct buf lines;
     struct conf_problems problems = {.lines = &lines};
+    struct conf_files files;
     struct conf *conf = conf_new();
     int r;
 
@@ -55,7 +61,7 @@ int conf_reload(const struct conf *running, struct conf **ret_conf, struct buf *
     conf->argc = running->argc;
     conf->argv = running->argv;
     conf_options_read(running->argc, running->argv, &options, &problems);
-    conf_build(conf, &options, &problems);
+    conf_build(conf, &options, &files, &problems);
     if (problems.count > 0)
         r = first_problem(&problems, err);
     else

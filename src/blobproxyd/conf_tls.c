@@ -5,6 +5,7 @@
 
 #include "../lib/clock.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define EMULATED_ADDRESSES "127.0.0.1:10100 [::1]:10100" /* a port that SDKs know as one of path style */
@@ -62,6 +63,22 @@ void conf_check_tls(const struct conf *conf, struct conf_problems *problems)
                              "%s is also in listen.tcp, write another port", *item);
 }
 
+/* The message begins with the path of the file that is at fault. */
+static enum conf_key blamed_file(const struct conf *conf, const char *text)
+{
+    size_t len = strlen(conf->tls_certificate);
+
+    return strncmp(text, conf->tls_certificate, len) == 0 && text[len] == ':' ? CONF_tls_certificate : CONF_tls_key;
+}
+
+/* A wrong mode says by itself what helps. */
+static const char *advice(int code)
+{
+    return code == -EPERM                              ? ""
+           : code == -EBADMSG || code == -EKEYREJECTED ? ", write the paths of a certificate and of its own key, in PEM"
+                                                       : ", write the path of a file that this user can read";
+}
+
 void conf_load_tls(struct conf *conf, struct conf_problems *problems)
 {
     struct err err = {""};
@@ -69,8 +86,10 @@ void conf_load_tls(struct conf *conf, struct conf_problems *problems)
     if (!*conf->tls_certificate || !*conf->tls_key || !conf_is_usable(conf, CONF_tls_certificate) ||
         !conf_is_usable(conf, CONF_tls_key))
         return;
-    if (tls_identity_load(conf->tls_certificate, conf->tls_key, &conf->tls, &err) < 0)
-        conf_problem(problems, &conf->origins[CONF_tls_certificate], NULL, "tls: %s", err.text);
+    int r = tls_identity_load(conf->tls_certificate, conf->tls_key, &conf->tls, &err);
+    enum conf_key key = blamed_file(conf, err.text);
+    if (r < 0)
+        conf_problem(problems, &conf->origins[key], &conf_rows[key], "%s%s", err.text, advice(r));
 }
 
 bool conf_tls_warning(const struct conf *conf, int64_t now_us, struct err *ret_warning)

@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the text of one value by the kind of its key. */
-#include "address.h"
+/* One value by the kind of its key: read from text, written as text, copied, compared. */
 #include "conf_private.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/un.h>
 
-#define SOCKET_PATH_MAX (sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
-#define HOST_NAME_MAX_BYTES 253 /* DNS */
 #define FIGURE_BYTES 32
 
 struct unit {
@@ -21,6 +17,15 @@ struct unit {
 static const struct unit duration_units[] = {{"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct unit size_units[] = {{"G", 1u << 30}, {"M", 1u << 20}, {"K", 1u << 10}, {"", 1}, {NULL, 0}};
 static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
+
+static const char *const access_names[] = {
+    [CONF_ACCESS_NONE] = "none", [CONF_ACCESS_ERRORS] = "errors", [CONF_ACCESS_ALL] = "all"};
+static const char *const channel_names[] = {
+    [CONF_CHANNEL_EMULATED] = "emulated", [CONF_CHANNEL_DEVICE] = "device", [CONF_CHANNEL_AUTO] = "auto"};
+static const char *const fallback_names[] = {[FALLBACK_OFF] = "off", [FALLBACK_HTTPS] = "https"};
+#define ACCESS_COUNT (sizeof(access_names) / sizeof(access_names[0]))
+#define CHANNEL_COUNT (sizeof(channel_names) / sizeof(channel_names[0]))
+#define FALLBACK_COUNT (sizeof(fallback_names) / sizeof(fallback_names[0]))
 
 static int figure_read(const char *text, const struct unit *units, uint64_t *ret_value)
 {
@@ -111,10 +116,8 @@ static int set_format(enum log_format *member, const char *text, struct err *err
 
 static int set_access(enum conf_access *member, const char *text, struct err *err)
 {
-    static const char *const names[] = {[CONF_ACCESS_NONE] = "none", [CONF_ACCESS_ERRORS] = "errors", [CONF_ACCESS_ALL] = "all"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i]) == 0) {
+    for (size_t i = 0; i < ACCESS_COUNT; i++) {
+        if (strcmp(text, access_names[i]) == 0) {
             *member = (enum conf_access)i;
             return 0;
         }
@@ -124,11 +127,8 @@ static int set_access(enum conf_access *member, const char *text, struct err *er
 
 static int set_channel(enum conf_channel *member, const char *text, struct err *err)
 {
-    static const char *const names[] = {
-        [CONF_CHANNEL_EMULATED] = "emulated", [CONF_CHANNEL_DEVICE] = "device", [CONF_CHANNEL_AUTO] = "auto"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(text, names[i]) == 0) {
+    for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+        if (strcmp(text, channel_names[i]) == 0) {
             *member = (enum conf_channel)i;
             return 0;
         }
@@ -138,162 +138,18 @@ static int set_channel(enum conf_channel *member, const char *text, struct err *
 
 static int set_fallback(enum conf_fallback *member, const char *text, struct err *err)
 {
-    bool is_https = strcmp(text, "https") == 0;
-
-    if (!is_https && strcmp(text, "off") != 0)
-        return err_set(err, -EINVAL, "\"%.64s\" is not a fallback, write off or https", text);
-    *member = is_https ? FALLBACK_HTTPS : FALLBACK_OFF;
-    return 0;
-}
-
-/* The host names this machine and no other. */
-static bool is_local_host(const char *host, size_t len)
-{
-    static const char *const names[] = {"localhost", "[::1]"};
-    static const char suffix[] = ".localhost";
-    size_t suffix_len = sizeof(suffix) - 1;
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (strlen(names[i]) == len && memcmp(host, names[i], len) == 0)
-            return true;
-    if (len > suffix_len && memcmp(host + len - suffix_len, suffix, suffix_len) == 0)
-        return true;
-    return len > 4 && memcmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= len;
-}
-
-/* "scheme://host[:port]", the host with one {account} or none. Which addresses a name has is found out when it is used. */
-static int check_url(const char *text, struct err *err)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
-    bool is_https = strncmp(text, "https://", 8) == 0;
-    const char *host = text + (is_https ? 8 : 7);
-
-    if (!is_https && strncmp(text, "http://", 7) != 0)
-        return err_set(err, -EINVAL, "\"%.64s\" is no URL, write one that begins with https://", text);
-    const char *account = strstr(host, CONF_URL_ACCOUNT);
-    const char *rest = host[0] == '[' ? host + 1 + strspn(host + 1, "0123456789abcdef:") : host;
-
-    if (host[0] == '[')
-        rest += *rest == ']';
-    else if (account)
-        rest = account == host + strspn(host, letters) ? account + strlen(CONF_URL_ACCOUNT) : host;
-    rest += strspn(rest, letters);
-    size_t host_len = (size_t)(rest - host);
-
-    if (*rest == ':' && rest[1])
-        rest += 1 + strspn(rest + 1, "0123456789");
-    if (host_len == 0 || host_len > HOST_NAME_MAX_BYTES || *rest)
-        return err_set(err, -EINVAL, "\"%.64s\" is not an endpoint, write https://HOST or https://HOST:PORT without a path",
-                       text);
-    if (!is_https && !is_local_host(host, host_len))
-        return err_set(err, -EINVAL, "\"%.64s\" would send signatures over the network in plain HTTP, write https://", text);
-    return 0;
-}
-
-static int check_path(const char *text, size_t max_bytes, bool may_be_none, struct err *err)
-{
-    if (!*text && may_be_none)
-        return 0;
-    if (text[0] != '/')
-        return err_set(err, -EINVAL, "\"%.64s\" is not an absolute path, write one that begins with / and has no quotes", text);
-    if (strlen(text) > max_bytes)
-        return err_set(err, -EINVAL, "the path has %zu bytes, write one of at most %zu", strlen(text), max_bytes);
-    return 0;
-}
-
-static int check_name(const char *text, struct err *err)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-.";
-    size_t len = strlen(text);
-
-    if (len == 0 || len > HOST_NAME_MAX_BYTES || text[strspn(text, letters)] || text[0] == '.' || text[len - 1] == '.' ||
-        text[0] == '-' || text[len - 1] == '-' || strstr(text, ".."))
-        return err_set(err, -EINVAL, "\"%.64s\" is not a host name, write lower-case letters, digits, - and . and no port", text);
-    return 0;
-}
-
-static int check_address(const char *text, struct err *err)
-{
-    struct address address;
-    const char *problem = NULL;
-
-    if (address_parse(text, &address, &problem) < 0)
-        return err_set(err, -EINVAL, "\"%.64s\" %s", text, problem);
-    return 0;
-}
-
-static int check_account(const char *text, struct err *err)
-{
-    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
-
-    if (text[len] || len < 3 || len > 24)
-        return err_set(err, -EINVAL, "\"%.64s\" is not an account name, write 3 to 24 lower-case letters and digits", text);
-    return 0;
-}
-
-static int check_domain(const char *text, struct err *err)
-{
-    CLEANUP(cleanup_free) char *host = strdup(text);
-    char *account = host ? strchr(host, '=') : NULL;
-
-    if (!host)
-        return err_set(err, -ENOMEM, "no memory");
-    if (!account)
-        return err_set(err, -EINVAL, "\"%.64s\" names no account, write HOST=ACCOUNT", text);
-    *account++ = '\0';
-    int result = check_name(host, err);
-
-    return result < 0 ? result : check_account(account, err);
-}
-
-#define OVERFLOW_UID 65534u /* what the kernel says of a user of another user namespace: anybody */
-
-static int check_uid(const char *text, struct err *err)
-{
-    uint64_t uid;
-
-    if (figure_read(text, count_units, &uid) < 0 || uid >= UINT32_MAX)
-        return err_set(err, -EINVAL, "\"%.64s\" is not a user id, write its number", text);
-    if (uid == OVERFLOW_UID)
-        return err_set(err, -EINVAL, "%u stands for users that cannot be told apart, write another user", OVERFLOW_UID);
-    return 0;
-}
-
-/* It stands in front of a path in header fields: nothing that would end the URL's path, or the field. */
-static int check_endpoint(const char *text, struct err *err)
-{
-    static const char mark[] = "{account}";
-    const char *found = strstr(text, mark);
-    size_t len = strlen(text), scheme = strncmp(text, "https://", 8) == 0 ? 8 : strncmp(text, "http://", 7) == 0 ? 7 : 0;
-
-    if (scheme == 0 || !found || strstr(found + 1, mark) || text[scheme] == '/' || text[len - 1] == '/' || len > 512 ||
-        strpbrk(text, "?#@\"<>\\"))
-        return err_set(err, -EINVAL, "\"%.64s\" is not an endpoint, write for example https://{account}.blob.core.windows.net",
-                       text);
-    return 0;
-}
-
-static int check_text(const struct conf_row *row, const char *text, struct err *err)
-{
-    switch (row->kind) {
-    case CONF_ADDRESS_OR_NONE:
-        return *text ? check_address(text, err) : 0;
-    case CONF_ENDPOINT_OR_NONE:
-        return *text ? check_endpoint(text, err) : 0;
-    case CONF_NAME:
-        return check_name(text, err);
-    case CONF_PATH_OR_NONE:
-        return check_path(text, 4095, true, err);
-    case CONF_URL:
-        return check_url(text, err);
-    default:
-        return check_path(text, SOCKET_PATH_MAX, row->kind == CONF_SOCKET_OR_NONE, err);
+    for (size_t i = 0; i < FALLBACK_COUNT; i++) {
+        if (strcmp(text, fallback_names[i]) == 0) {
+            *member = (enum conf_fallback)i;
+            return 0;
+        }
     }
+    return err_set(err, -EINVAL, "\"%.64s\" is not a fallback, write off or https", text);
 }
 
 static int set_text(char **member, const struct conf_row *row, const char *text, struct err *err)
 {
-    int result = check_text(row, text, err);
+    int result = conf_form_check(row, text, err);
     char *copy = NULL;
 
     if (result < 0)
@@ -313,26 +169,10 @@ static void list_free(struct conf_list *list)
     *list = (struct conf_list){0};
 }
 
-static int check_item(const struct conf_row *row, const char *item, struct err *err)
-{
-    switch (row->kind) {
-    case CONF_ACCOUNTS:
-        return check_account(item, err);
-    case CONF_ADDRESSES:
-        return check_address(item, err);
-    case CONF_DOMAINS:
-        return check_domain(item, err);
-    case CONF_UIDS:
-        return check_uid(item, err);
-    default:
-        return check_name(item, err);
-    }
-}
-
 static int list_add(struct conf_list *list, const struct conf_row *row, const char *item, struct err *err)
 {
     size_t count = 0;
-    int result = check_item(row, item, err);
+    int result = conf_form_check_item(row, item, err);
 
     if (result < 0)
         return result;
@@ -364,6 +204,11 @@ static int set_list(struct conf_list *member, const struct conf_row *row, const 
     return 0;
 }
 
+static const struct unit *units_of(enum conf_kind kind)
+{
+    return kind == CONF_DURATION ? duration_units : kind == CONF_SIZE ? size_units : count_units;
+}
+
 int conf_value_set(struct conf *conf, const struct conf_row *row, const char *text, struct err *err)
 {
     void *member = (char *)conf + row->offset;
@@ -372,12 +217,13 @@ int conf_value_set(struct conf *conf, const struct conf_row *row, const char *te
     case CONF_BOOL:
         return set_bool(member, text, err);
     case CONF_COUNT:
-        return set_figure(member, row, count_units, "a number, write digits alone", text, err);
+        return set_figure(member, row, units_of(row->kind), "a number, write digits alone", text, err);
     case CONF_DURATION:
-        return set_figure(member, row, duration_units, "a duration, write a number and ms, s, m or h, such as 20s", text, err);
-    case CONF_SIZE:
-        return set_figure(member, row, size_units, "a size, write a number of bytes or one with K, M or G, such as 8M", text,
+        return set_figure(member, row, units_of(row->kind), "a duration, write a number and ms, s, m or h, such as 20s", text,
                           err);
+    case CONF_SIZE:
+        return set_figure(member, row, units_of(row->kind), "a size, write a number of bytes or one with K, M or G, such as 8M",
+                          text, err);
     case CONF_MODE:
         return set_mode(member, row, text, err);
     case CONF_ACCESS:
@@ -421,6 +267,7 @@ static bool is_text(const struct conf_row *row)
     switch (row->kind) {
     case CONF_ADDRESS_OR_NONE:
     case CONF_ENDPOINT_OR_NONE:
+    case CONF_GROUP_OR_NONE:
     case CONF_NAME:
     case CONF_PATH_OR_NONE:
     case CONF_SOCKET:
@@ -496,4 +343,44 @@ bool conf_value_equals(const struct conf *a, const struct conf *b, const struct 
     if (is_text(row))
         return strcmp(*(char *const *)left, *(char *const *)right) == 0;
     return memcmp(left, right, row->bytes) == 0;
+}
+
+static void write_figure(const void *member, const struct conf_row *row, const struct unit *units, struct buf *out)
+{
+    char text[FIGURE_BYTES];
+    uint64_t value = row->bytes == sizeof(uint64_t) ? *(const uint64_t *)member : *(const uint32_t *)member;
+
+    buf_puts(out, figure_write(value, units, text));
+}
+
+static void write_list(const struct conf_list *list, struct buf *out)
+{
+    for (char *const *item = list->items; *item; item++)
+        buf_printf(out, "%s%s", item == list->items ? "" : " ", *item);
+}
+
+void conf_value_write(const struct conf *conf, const struct conf_row *row, struct buf *out)
+{
+    const void *member = (const char *)conf + row->offset;
+
+    if (is_list(row))
+        write_list(member, out);
+    else if (is_text(row))
+        buf_puts(out, *(char *const *)member);
+    else if (row->kind == CONF_BOOL)
+        buf_puts(out, *(const bool *)member ? "yes" : "no");
+    else if (row->kind == CONF_MODE)
+        buf_printf(out, "%04o", *(const unsigned *)member);
+    else if (row->kind == CONF_LEVEL)
+        buf_puts(out, log_level_name(*(const enum log_level *)member));
+    else if (row->kind == CONF_FORMAT)
+        buf_puts(out, log_format_name(*(const enum log_format *)member));
+    else if (row->kind == CONF_ACCESS)
+        buf_puts(out, access_names[*(const enum conf_access *)member]);
+    else if (row->kind == CONF_CHANNEL)
+        buf_puts(out, channel_names[*(const enum conf_channel *)member]);
+    else if (row->kind == CONF_FALLBACK)
+        buf_puts(out, fallback_names[*(const enum conf_fallback *)member]);
+    else
+        write_figure(member, row, units_of(row->kind), out);
 }

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Lifecycle of blobproxyd: shards, listeners, metrics, the emulated host, signals, notifying systemd. */
-#include "daemon.h"
+#include "daemon_internal.h"
 
 #include "address.h"
-#include "admin.h"
-#include "listen.h"
-#include "metrics.h"
-#include "shard.h"
-#include "supervise.h"
-#include "tls.h"
+#include "unixsocket.h"
 #include "version.h"
 
 #include "../lib/channel/channel.h"
@@ -18,6 +13,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/thread.h>
+#include <grp.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,36 +23,13 @@
 #include <systemd/sd-daemon.h>
 
 #define HOST_GRACE_MS 5000u
-#define SHARDS_MAX 256u
 #define DESCRIPTORS_KEPT 128u   /* not for connections: channels, loops, listeners, metrics */
 #define UPSTREAM_DESCRIPTORS 5u /* for each of upstream.connections: it, idle ones that are kept, names being looked up */
 #define KEPT_BYTES_MAX 1024u    /* names of the keys that a reload leaves as they are */
-#define CHANNEL_PATIENCE_S 2    /* without a channel this long is worth a line in the log */
+#define CHANNEL_PATIENCE_S 2    /* so long clients wait at a start, and it is worth a line in the log without a channel */
 #define EXTEND_PERIOD_S 1       /* while it drains: tell systemd that it goes on */
 #define EXTEND_US 10000000      /* and for how long, should nothing be heard of it any more */
 #define HOST_LATE_MS 10000u     /* the host answers within a transfer's timeout "and some delays" */
-
-enum daemon_state { DAEMON_STARTING, DAEMON_SERVING, DAEMON_DRAINING, DAEMON_STOPPING };
-
-struct daemon {
-    struct conf *conf; /* counted */
-    struct event_base *base;
-    struct event *sigterm, *sigint, *sighup, *changed, *drain_timer, *extend_timer, *channel_timer;
-    int changed_fd; /* shards tell it that their state has changed */
-    struct metrics *metrics;
-    struct listen *listen;
-    struct admin *admin;
-    struct supervise *supervise;
-    struct shard *shards[SHARDS_MAX];
-    unsigned shard_count, next_shard;
-    enum daemon_state state;
-    int exit_status;
-    unsigned connections_max; /* limits.connections, or what the descriptors allow */
-    bool has_been_ready;      /* the channel of every shard has been up once */
-    bool is_cut;              /* draining, without clients: only for what the host has */
-};
-
-/* ---- connections ---- */
 
 static int daemon_accepted(void *arg, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
 {
@@ -65,63 +38,6 @@ static int daemon_accepted(void *arg, int socket, bool is_tls, const struct sock
 
     daemon->next_shard = (daemon->next_shard + 1) % daemon->shard_count;
     return shard_give(shard, socket, is_tls, address, address_len);
-}
-
-static unsigned daemon_connections(void *arg)
-{
-    const struct daemon *daemon = arg;
-    unsigned connections = 0;
-
-    for (unsigned i = 0; i < daemon->shard_count; i++)
-        connections += shard_state(daemon->shards[i]).connections;
-    return connections;
-}
-
-static unsigned daemon_transfers(const struct daemon *daemon)
-{
-    unsigned transfers = 0;
-
-    for (unsigned i = 0; i < daemon->shard_count; i++)
-        transfers += shard_state(daemon->shards[i]).transfers;
-    return transfers;
-}
-
-/* ---- metrics and health ---- */
-
-static int daemon_metrics(void *arg, struct buf *text)
-{
-    struct daemon *daemon = arg;
-
-    return metrics_write(daemon->metrics, text);
-}
-
-static unsigned channels_up(const struct daemon *daemon)
-{
-    unsigned up = 0;
-
-    for (unsigned i = 0; i < daemon->shard_count; i++)
-        up += shard_state(daemon->shards[i]).is_channel_up;
-    return up;
-}
-
-static bool has_fallback(const struct daemon *daemon)
-{
-    return daemon->conf->upstream_fallback != FALLBACK_OFF;
-}
-
-/* With a way past the channel clients are served without one. */
-static bool daemon_ready(void *arg, char reason[ADMIN_REASON_BYTES])
-{
-    const struct daemon *daemon = arg;
-    bool is_cut_off = channels_up(daemon) < daemon->shard_count && !has_fallback(daemon);
-    const char *why = daemon->state >= DAEMON_DRAINING ? "draining"
-                      : !daemon->listen                ? "no listener yet"
-                      : is_cut_off                     ? "the channel to the host is down"
-                                                       : NULL;
-
-    if (why)
-        snprintf(reason, ADMIN_REASON_BYTES, "%s", why);
-    return why == NULL;
 }
 
 /* ---- stopping ---- */
@@ -241,17 +157,28 @@ static void shard_changed(void *arg)
     (void)eventfd_write(daemon->changed_fd, 1);
 }
 
+/* Not before, so that who comes during a restart waits for its end and not for nothing. */
+static void begin_serving(struct daemon *daemon)
+{
+    daemon->state = DAEMON_SERVING;
+    listen_begin(daemon->listen);
+    (void)sd_notify(0, "READY=1");
+    manager_tell(daemon->manager);
+}
+
 static void channel_missed(evutil_socket_t fd, short what, void *arg)
 {
     struct daemon *daemon = arg;
 
     (void)fd;
     (void)what;
-    unsigned down = daemon->shard_count - channels_up(daemon);
-    const char *meanwhile = has_fallback(daemon) ? "go upstream" : "get 503";
+    unsigned down = daemon->shard_count - daemon_channels_up(daemon);
+    const char *meanwhile = daemon_has_fallback(daemon) ? "go upstream" : "get 503";
 
-    if (daemon->state != DAEMON_SERVING || down == 0)
+    if (daemon->state >= DAEMON_DRAINING || down == 0)
         return;
+    if (daemon->state == DAEMON_STARTING)
+        begin_serving(daemon);
     if (daemon->conf->channel_type == CONF_CHANNEL_EMULATED)
         log_warning("no-channel",
                     "%u of %u channels are down: is blobhostd running, as this user or root, with --socket %s? Requests "
@@ -263,36 +190,24 @@ static void channel_missed(evutil_socket_t fd, short what, void *arg)
                     down, daemon->shard_count, daemon->conf->channel_device, meanwhile);
 }
 
-/* "emulated", "device", or once its driver has been asked "device, ioctl 0xc04852f0". */
-static void describe_channel(const struct daemon *daemon, char *text, size_t text_bytes)
-{
-    uint32_t command = shard_state(daemon->shards[0]).command;
-
-    if (daemon->conf->channel_type == CONF_CHANNEL_EMULATED)
-        snprintf(text, text_bytes, "emulated");
-    else if (command == 0)
-        snprintf(text, text_bytes, "device");
-    else
-        snprintf(text, text_bytes, "device, ioctl 0x%08" PRIx32, command);
-}
-
 static void notify_state(struct daemon *daemon)
 {
     struct timeval patience = {CHANNEL_PATIENCE_S, 0};
 
-    unsigned up = channels_up(daemon);
+    unsigned up = daemon_channels_up(daemon);
 
     if (up == daemon->shard_count)
         event_del(daemon->channel_timer);
     else if (!event_pending(daemon->channel_timer, EV_TIMEOUT, NULL))
         event_add(daemon->channel_timer, &patience);
-    const char *status = up > 0 ? "Serving" : has_fallback(daemon) ? "Serving from upstream" : "Waiting for the host";
     char channel[32];
 
-    describe_channel(daemon, channel, sizeof(channel));
-    (void)sd_notifyf(0, "STATUS=%s, %u of %u channels up (%s)", status, up, daemon->shard_count, channel);
+    if (daemon->state == DAEMON_STARTING && up == daemon->shard_count)
+        begin_serving(daemon);
+    manager_tell(daemon->manager);
     if (!daemon->has_been_ready && up == daemon->shard_count) {
         daemon->has_been_ready = true;
+        daemon_describe_channel(daemon, channel, sizeof(channel));
         log_notice("ready", "serving over the channel (%s), %u shards", channel, daemon->shard_count);
     }
 }
@@ -304,79 +219,35 @@ static void daemon_changed(evutil_socket_t fd, short what, void *arg)
 
     (void)what;
     (void)eventfd_read(fd, &count);
-    if (daemon->state == DAEMON_SERVING)
+    if (daemon->state < DAEMON_DRAINING)
         notify_state(daemon);
     else if (daemon->state == DAEMON_DRAINING && all_drained(daemon))
         daemon_stop(daemon);
 }
 
-/* ---- a configuration, at the start and later ---- */
-
-static void tell_of_conf(struct daemon *daemon, bool is_taken)
-{
-    struct metrics_shard *metrics = metrics_shard(daemon->metrics, daemon->shard_count);
-    const struct tls_identity *tls = daemon->conf->listen_tls.items[0] ? daemon->conf->tls : NULL;
-    struct err warning;
-
-    metrics_set(metrics, METRIC_RELOAD_OK, is_taken);
-    metrics_set(metrics, METRIC_RELOAD_TIME, (uint64_t)clock_wall_us() / 1000000);
-    metrics_set(metrics, METRIC_TLS_EXPIRES, tls ? (uint64_t)tls_identity_expires_us(tls) / 1000000 : 0);
-    if (is_taken && conf_tls_warning(daemon->conf, clock_wall_us(), &warning))
-        log_warning("certificate", "%s", warning.text);
-    if (is_taken && conf_uids_warning(daemon->conf, &warning))
-        log_warning("trusted-uids", "%s", warning.text);
-}
-
-static void use_log_conf(const struct conf *conf)
-{
-    log_set_level(conf->log_level);
-    if (log_set_format(conf->log_format) < 0)
-        log_warning("no-journal", "log.format = journal, and there is no journal here: messages go to stderr as text");
-}
-
-static void take_conf(struct daemon *daemon, struct conf *conf)
-{
-    for (unsigned i = 0; i < daemon->shard_count; i++)
-        if (shard_reconfigure(daemon->shards[i], conf) < 0)
-            log_error("no-memory", "shard %u keeps the configuration before this one", i);
-    conf_free(daemon->conf);
-    daemon->conf = conf;
-    use_log_conf(conf);
-}
-
-static void daemon_reload(struct daemon *daemon)
-{
-    struct buf kept CLEANUP(buf_free);
-    struct conf *conf = NULL;
-    struct err err = {""};
-
-    buf_init(&kept, KEPT_BYTES_MAX);
-    int r = conf_reload(daemon->conf, &conf, &kept, &err);
-
-    metrics_add(metrics_shard(daemon->metrics, daemon->shard_count), r < 0 ? METRIC_RELOADS_FAILED : METRIC_RELOADS, 1);
-    if (r < 0) {
-        log_error("reload-failed", "the configuration stays as it was: %s", err.text);
-    } else {
-        take_conf(daemon, conf);
-        log_notice("reloaded", "the configuration was read again");
-        if (kept.len > 0)
-            log_warning("restart-needed", "these keys have changed, which takes effect at the next start: %s", kept.bytes);
-    }
-    tell_of_conf(daemon, r == 0);
-}
+/* ---- reload ---- */
 
 static void daemon_sighup(evutil_socket_t fd, short what, void *arg)
 {
-    struct daemon *daemon = arg;
+    struct buf kept CLEANUP(buf_free);
+    struct err err; /* it is in the log */
 
     (void)fd;
     (void)what;
-    if (daemon->state != DAEMON_SERVING)
-        return;
-    (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_mono_us());
-    daemon_reload(daemon);
-    (void)sd_notify(0, "READY=1");
-    notify_state(daemon);
+    buf_init(&kept, KEPT_BYTES_MAX);
+    (void)daemon_reload(arg, &kept, &err);
+}
+
+/* ---- what the control socket orders ---- */
+
+static void order_drain(void *arg)
+{
+    daemon_signal(-1, 0, arg);
+}
+
+static int order_reload(void *arg, struct buf *kept, struct err *err)
+{
+    return daemon_reload(arg, kept, err);
 }
 
 /* ---- starting ---- */
@@ -442,7 +313,7 @@ static int check_auto(const struct daemon *daemon, struct err *err)
     int r = channel_device_check(path, NULL, &cause);
     if (r == 0) {
         log_notice("channel-chosen", "channel.type = auto: the device %s is here and is used", path);
-    } else if (has_fallback(daemon)) {
+    } else if (daemon_has_fallback(daemon)) {
         log_notice("channel-chosen", "channel.type = auto: %s; serving from upstream until the device can be used", cause.text);
         r = 0;
     } else {
@@ -472,17 +343,56 @@ static int open_shards(struct daemon *daemon, struct err *err)
 
 static int open_admin(struct daemon *daemon, struct err *err)
 {
-    struct admin_callbacks callbacks = {daemon_metrics, daemon_ready, daemon};
-    struct address address;
+    struct admin_callbacks callbacks = daemon_admin_callbacks(daemon);
+    struct address address = {.port = 0};
     const char *problem = NULL;
+    int fd = activation_next(&daemon->activation, ACTIVATION_METRICS, NULL);
 
-    if (daemon->conf->listen_metrics[0] == '\0')
+    if (fd < 0 && daemon->conf->listen_metrics[0] == '\0')
         return 0;
-    if (address_parse(daemon->conf->listen_metrics, &address, &problem) < 0)
+    if (fd < 0 && address_parse(daemon->conf->listen_metrics, &address, &problem) < 0)
         return err_set(err, -EINVAL, "listen.metrics: %s", problem);
-    int r = admin_new(daemon->base, &address, -1, &callbacks, &daemon->admin, err);
+    if (fd < 0) {
+        int r = address_listen(&address, &fd);
+        if (r < 0)
+            return err_set(err, r, "listen.metrics: cannot listen: %s", strerror(-r));
+    }
+    address_describe(fd, daemon->metrics_address, sizeof(daemon->metrics_address));
+    int r = admin_new(daemon->base, &address, fd, &callbacks, &daemon->admin, err);
 
     return r < 0 ? err_wrap(err, r, "listen.metrics") : 0;
+}
+
+static int bind_control(struct daemon *daemon, gid_t group, int *ret_fd, struct err *err)
+{
+    const char *path = daemon->conf->listen_control;
+    int r = unixsocket_listen(path, group == UNIXSOCKET_NO_GROUP ? 0600 : 0660, group, ret_fd);
+
+    if (r < 0)
+        return err_set(err, r, "listen.control: cannot listen on %s: %s", path, unixsocket_reason(r));
+    daemon->control_path = strdup(path);
+    return 0;
+}
+
+static int open_control(struct daemon *daemon, struct err *err)
+{
+    struct control_callbacks callbacks = {daemon_admin_callbacks(daemon), daemon_survey, order_drain, order_reload, daemon};
+    const struct group *group = *daemon->conf->listen_control_group ? getgrnam(daemon->conf->listen_control_group) : NULL;
+    gid_t gid = group ? group->gr_gid : UNIXSOCKET_NO_GROUP;
+    int fd = activation_next(&daemon->activation, ACTIVATION_CONTROL, NULL);
+    int r = 0;
+
+    if (fd < 0 && daemon->conf->listen_control[0] == '\0')
+        return 0;
+    if (fd < 0)
+        r = bind_control(daemon, gid, &fd, err);
+    if (r < 0 && !daemon->conf->is_control_named) {
+        log_warning("listen-skipped", "%s, ignoring: blobproxyctl cannot be used", err->text);
+        return 0;
+    }
+    if (r == 0 && (r = control_new(daemon->base, fd, gid, &callbacks, &daemon->control)) < 0)
+        err_set(err, r, "listen.control: %s", strerror(-r));
+    return r;
 }
 
 static int open_listeners(struct daemon *daemon, struct err *err)
@@ -490,27 +400,36 @@ static int open_listeners(struct daemon *daemon, struct err *err)
     struct listen_hooks hooks = {daemon_accepted, daemon_connections, daemon->connections_max, daemon};
     struct metrics_shard *metrics = metrics_shard(daemon->metrics, daemon->shard_count);
     char where[1024];
-    int r = listen_new(daemon->base, daemon->conf, metrics, &hooks, &daemon->listen, err);
+    int r = listen_new(daemon->base, daemon->conf, &daemon->activation, metrics, &hooks, &daemon->listen, err);
 
     if (r < 0)
         return r;
     listen_describe(daemon->listen, where, sizeof(where));
     log_notice("listening", "blobproxyd %s listens on %s; metrics and health on %s", PACKAGE_VERSION, where,
-               daemon->conf->listen_metrics[0] ? daemon->conf->listen_metrics : "nothing");
+               daemon->admin ? daemon->metrics_address : "nothing");
     return 0;
+}
+
+static int open_manager(struct daemon *daemon, struct err *err)
+{
+    struct manager_callbacks callbacks = daemon_manager_callbacks(daemon);
+    int r = manager_new(daemon->base, &callbacks, &daemon->manager);
+
+    return r < 0 ? err_set(err, r, "no memory") : 0;
 }
 
 /* Sockets for the connections and some for everything else. */
 static unsigned descriptors_kept(const struct daemon *daemon)
 {
-    return DESCRIPTORS_KEPT + (has_fallback(daemon) ? UPSTREAM_DESCRIPTORS * daemon->conf->upstream_connections : 0);
+    return DESCRIPTORS_KEPT + (daemon_has_fallback(daemon) ? UPSTREAM_DESCRIPTORS * daemon->conf->upstream_connections : 0);
 }
 
 static int find_connections_max(struct daemon *daemon, struct err *err)
 {
     unsigned wanted = daemon->conf->limits_connections;
     unsigned kept = descriptors_kept(daemon);
-    unsigned each = daemon->conf->listen_tls.items[0] ? 3 : 1; /* of a TLS connection: its socket and a pair */
+    bool has_tls = daemon->conf->listen_tls.items[0] || activation_has(&daemon->activation, ACTIVATION_TLS);
+    unsigned each = has_tls ? 3 : 1; /* of a TLS connection: its socket and a pair */
     rlim_t want = (rlim_t)wanted * each + kept;
     struct rlimit limit = {want, want};
 
@@ -543,6 +462,12 @@ static void daemon_close(struct daemon *daemon)
         shard_stop(daemon->shards[i]);
     supervise_free(daemon->supervise);
     admin_free(daemon->admin);
+    control_free(daemon->control);
+    if (daemon->control_path)
+        (void)unlink(daemon->control_path);
+    free(daemon->control_path);
+    manager_free(daemon->manager);
+    activation_close(&daemon->activation);
     metrics_free(daemon->metrics);
     for (unsigned i = 0; i < sizeof(events) / sizeof(events[0]); i++)
         if (events[i])
@@ -556,14 +481,16 @@ static void daemon_close(struct daemon *daemon)
 
 int daemon_run(struct conf *conf)
 {
-    struct daemon daemon = {.conf = conf, .changed_fd = -1};
+    struct daemon daemon = {.conf = conf, .changed_fd = -1, .started_us = clock_mono_us()};
     struct err err = {""};
     int r;
 
     (void)signal(SIGPIPE, SIG_IGN);
     evthread_use_pthreads();
-    use_log_conf(conf);
-    r = find_connections_max(&daemon, &err);
+    daemon_log_as(conf);
+    r = activation_take(&daemon.activation, &err);
+    if (r == 0)
+        r = find_connections_max(&daemon, &err);
     if (r == 0)
         r = open_loop(&daemon, &err);
     if (r == 0)
@@ -575,15 +502,17 @@ int daemon_run(struct conf *conf)
     if (r == 0)
         r = open_admin(&daemon, &err);
     if (r == 0)
+        r = open_control(&daemon, &err);
+    if (r == 0)
         r = open_listeners(&daemon, &err);
+    if (r == 0)
+        r = open_manager(&daemon, &err);
     if (r < 0) {
         log_error("start-failed", "%s", err.text);
         daemon_close(&daemon);
         return 1;
     }
-    tell_of_conf(&daemon, true);
-    daemon.state = DAEMON_SERVING;
-    (void)sd_notify(0, "READY=1");
+    daemon_tell_of_conf(&daemon, true);
     notify_state(&daemon);
     event_base_dispatch(daemon.base);
     daemon_close(&daemon);

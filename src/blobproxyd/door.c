@@ -106,7 +106,7 @@ static void visitor_refuse(struct visitor *visitor, struct guard_verdict verdict
 
     buf_init(&text, ANSWER_BYTES_MAX);
     metrics_add(door->env->metrics, METRIC_ERROR_GUARD, 1);
-    metrics_exchange(door->env->metrics, OPERATION_Unknown, azure_error_status(verdict.error), 0);
+    metrics_answer(door->env->metrics, OPERATION_Unknown, azure_error_status(verdict.error));
     if (exchange_error_text(&text, verdict.error, verdict.detail, request_id) == 0)
         (void)send(visitor->socket, text.bytes, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     tell_refused(visitor, verdict, request_id);

@@ -48,7 +48,13 @@ void exchange_move(struct exchange *x, enum exchange_state state)
     if (!is_legal)
         log_error("exchange-state", "illegal step from %s to %s", states[x->state].name, states[state].name);
     assert(is_legal);
+    exchange_leave_stage(x, clock_mono_us());
     x->state = state;
+}
+
+const char *exchange_state_name(const struct exchange *x)
+{
+    return states[x->state].name;
 }
 
 void exchange_wake(struct exchange *x)
@@ -96,7 +102,8 @@ struct exchange *exchange_new(struct exchange_env *env, const char *raw_target, 
     x->response.status = 0;
     x->operation = OPERATION_Unknown;
     x->route = METRIC_ROUTE_CHANNEL;
-    x->begun_us = clock_mono_us();
+    TAILQ_INSERT_TAIL(&env->live, x, live_link);
+    x->begun_us = x->stage_begun_us = clock_mono_us();
     metrics_set(env->metrics, METRIC_EXCHANGES, ++env->exchanges);
     return x;
 }
@@ -231,12 +238,21 @@ static void send_again(struct exchange *x, enum slot_class class)
 
 /* ---- completions ---- */
 
+/* A host that answers with a code of its own, or what nobody can read, may be one that does not know this payload; whether it has
+ * executed the request all the same is not known. */
+static bool is_passed_by(struct exchange *x)
+{
+    return !x->upload && operation_may_resend(x->operation, &x->request) && exchange_fall_back(x, METRIC_ROUTE_HOST_REFUSED);
+}
+
 void exchange_take_answer(struct exchange *x, struct slot *slot)
 {
     uint64_t body_bytes;
 
     x->slot = slot;
     if (exchange_open_response(slot, &x->response_bytes, &x->response, &body_bytes) < 0) {
+        if (is_passed_by(x))
+            return;
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_ANSWER, "The host's answer could not be read.");
         return;
     }
@@ -330,6 +346,8 @@ static void take_completion(struct exchange *x, const struct transfer *transfer)
         exchange_refuse(x, AZURE_ServerBusy, METRIC_ERROR_HOST_STATUS, "The host cannot reach its storage.");
         return;
     default:
+        if (is_passed_by(x))
+            return;
         break;
     }
     exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_HOST_STATUS, "The host answered status 0x%08" PRIx32 ".",
@@ -583,6 +601,7 @@ void exchange_end(struct exchange *x, bool is_delivered)
     struct buf kept = x->response_bytes;
 
     exchange_tell_end(x, is_delivered);
+    TAILQ_REMOVE(&env->live, x, live_link);
     exchange_env_unwatch(env, &x->watch);
     slots_cancel(env->slots, &x->waiter);
     exchange_env_cancel(env, &x->submission);
@@ -598,6 +617,7 @@ void exchange_end(struct exchange *x, bool is_delivered)
     free(x->raw_target);
     conf_free(x->conf);
     metrics_set(env->metrics, METRIC_EXCHANGES, --env->exchanges);
+    env->exchanges_ended++;
     if (env->spares >= SPARES_MAX) {
         buf_free(&x->response_bytes);
         free(x);

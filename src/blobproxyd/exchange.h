@@ -35,6 +35,7 @@ struct channel_watch {
     TAILQ_ENTRY(channel_watch) link;
 };
 TAILQ_HEAD(channel_watch_list, channel_watch);
+TAILQ_HEAD(exchange_list, exchange);
 
 /* What the exchanges of one shard share. Made by exchange_env_init, fields below are set by the caller. */
 struct exchange_env {
@@ -49,10 +50,12 @@ struct exchange_env {
 
     struct submission_queue submissions; /* waiting for room in the ring, in order */
     struct channel_watch_list watches;
+    struct exchange_list live;                    /* begun and not ended, oldest first */
     struct head composed;                         /* scratch for one head being composed */
     struct buf target_text, head_text, sign_text; /* scratch */
     struct exchange *spare;                       /* free list */
     unsigned spares, exchanges, transfers;
+    uint64_t exchanges_ended;
     struct failures *failures;    /* the last of this shard; NULL: there was no memory for it */
     unsigned successes_unwritten; /* since the last one in the access log */
     bool reads_are_large;         /* the last read of a whole blob needed a large slot, and one was enough */

@@ -24,19 +24,30 @@ static bool is_own_answer(const struct exchange *x)
     return x->own_values.detail[0] != '\0';
 }
 
+/* Not refused at sight. */
+static bool went_a_way(const struct exchange *x)
+{
+    return x->was_in_stage[STAGE_HOST] || x->was_in_stage[STAGE_QUEUE] || x->upload || x->route != METRIC_ROUTE_CHANNEL;
+}
+
 static void describe_route(const struct exchange *x, struct access *access)
 {
     static const char *const reasons[METRIC_COUNT] = {
-        [METRIC_ROUTE_CHANNEL_DOWN] = "channel_down",       [METRIC_ROUTE_CHANNEL_LOST] = "channel_lost",
-        [METRIC_ROUTE_HOST_NOT_READY] = "host_not_ready",   [METRIC_ROUTE_CHANNEL_FULL] = "channel_full",
-        [METRIC_ROUTE_CHANNEL_REFUSED] = "channel_refused", [METRIC_ROUTE_BODY_SIZE] = "body_size",
-        [METRIC_ROUTE_BLOCKS_REFUSED] = "blocks_refused",   [METRIC_ROUTE_ANSWER_SIZE] = "answer_size",
+        [METRIC_ROUTE_CHANNEL_DOWN] = "channel_down",
+        [METRIC_ROUTE_CHANNEL_LOST] = "channel_lost",
+        [METRIC_ROUTE_HOST_NOT_READY] = "host_not_ready",
+        [METRIC_ROUTE_CHANNEL_FULL] = "channel_full",
+        [METRIC_ROUTE_CHANNEL_REFUSED] = "channel_refused",
+        [METRIC_ROUTE_HOST_REFUSED] = "host_refused",
+        [METRIC_ROUTE_BODY_SIZE] = "body_size",
+        [METRIC_ROUTE_BLOCKS_REFUSED] = "blocks_refused",
+        [METRIC_ROUTE_ANSWER_SIZE] = "answer_size",
     };
 
     if (x->route != METRIC_ROUTE_CHANNEL) {
         access->route = ACCESS_ROUTE_UPSTREAM;
         access->route_reason = reasons[x->route] ? reasons[x->route] : "";
-    } else if (x->attempts > 0 || x->upload) {
+    } else if (went_a_way(x)) {
         access->route = ACCESS_ROUTE_CHANNEL;
     }
 }
@@ -82,7 +93,7 @@ static void describe_request(const struct exchange *x, struct access *access)
 static void describe_answer(const struct exchange *x, struct access *access)
 {
     describe_route(x, access);
-    if (access->route == ACCESS_ROUTE_CHANNEL)
+    if (access->route == ACCESS_ROUTE_CHANNEL && x->was_in_stage[STAGE_HOST])
         azure_guid_text(x->guid, access->transfer);
     if (x->response.status == 0)
         return;
@@ -158,17 +169,44 @@ void exchange_tell_refused(struct exchange_env *env, const struct access *access
 
 /* ---- counters ---- */
 
+void exchange_leave_stage(struct exchange *x, uint64_t now_us)
+{
+    static const enum exchange_stage stages[EX_STATES] = {
+        [EX_NEW] = STAGE_COUNT,           [EX_BODY] = STAGE_REQUEST_BODY,   [EX_DISCARD] = STAGE_REQUEST_BODY,
+        [EX_SLOT] = STAGE_QUEUE,          [EX_HOST] = STAGE_HOST,           [EX_UPSTREAM] = STAGE_HOST,
+        [EX_READY] = STAGE_RESPONSE_BODY, [EX_STREAM] = STAGE_RESPONSE_BODY};
+    enum exchange_stage stage = stages[x->state];
+
+    if (stage != STAGE_COUNT) {
+        x->was_in_stage[stage] = true;
+        x->stage_us[stage] += now_us - x->stage_begun_us;
+    }
+    x->stage_begun_us = now_us;
+}
+
+static void count_answer(const struct exchange *x, uint64_t duration_us)
+{
+    struct metrics_shard *metrics = x->env->metrics;
+
+    metrics_answer(metrics, x->operation, x->response.status);
+    metrics_add(metrics, went_a_way(x) ? x->route : METRIC_ROUTE_NONE, 1);
+    if (went_a_way(x))
+        metrics_request(metrics, x->operation, x->route != METRIC_ROUTE_CHANNEL, duration_us);
+    for (enum exchange_stage stage = 0; stage < STAGE_COUNT; stage++)
+        if (x->was_in_stage[stage])
+            metrics_observe(metrics, HISTOGRAM_STAGE_REQUEST_BODY + (enum metric_histogram)stage, x->stage_us[stage]);
+}
+
 void exchange_tell_end(struct exchange *x, bool is_delivered)
 {
-    uint64_t duration_us = clock_mono_us() - x->begun_us;
+    uint64_t now_us = clock_mono_us();
     bool has_answer = x->state == EX_READY || x->state == EX_STREAM;
 
+    exchange_leave_stage(x, now_us);
     metrics_add(x->env->metrics, METRIC_BYTES_IN, x->body_received);
     if (has_answer && is_delivered)
         metrics_add(x->env->metrics, METRIC_BYTES_OUT, slice_equal(x->request.method, SLICE("HEAD")) ? 0 : x->answer_bytes);
     if (has_answer)
-        metrics_add(x->env->metrics, x->route, 1);
-    if (has_answer)
-        metrics_exchange(x->env->metrics, x->operation, x->response.status, duration_us);
-    tell_access(x, is_delivered, duration_us);
+        count_answer(x, now_us - x->begun_us);
+    tell_access(x, is_delivered, now_us - x->begun_us);
 }

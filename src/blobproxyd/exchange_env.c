@@ -11,6 +11,7 @@ void exchange_env_init(struct exchange_env *env)
     memset(env, 0, sizeof(*env));
     TAILQ_INIT(&env->submissions);
     TAILQ_INIT(&env->watches);
+    TAILQ_INIT(&env->live);
     buf_init(&env->target_text, LIMIT_HEAD_BYTES);
     buf_init(&env->head_text, LIMIT_HEAD_BYTES);
     buf_init(&env->sign_text, 2 * LIMIT_HEAD_BYTES);
@@ -48,7 +49,7 @@ void exchange_transfer_begun(struct exchange_env *env)
 void exchange_transfer_ended(struct exchange_env *env, const struct transfer *transfer, int result)
 {
     if (result == 0)
-        metrics_transfer(env->metrics, transfer->completed_us - transfer->submitted_us);
+        metrics_observe(env->metrics, HISTOGRAM_TRANSFER, transfer->completed_us - transfer->submitted_us);
 }
 
 int exchange_env_submit(struct exchange_env *env, struct submission *submission)

@@ -23,6 +23,9 @@ enum exchange_state {
     EX_STATES
 };
 
+/* Where its time goes: each state is in one of them, but EX_NEW. The order is that of the histograms. */
+enum exchange_stage { STAGE_REQUEST_BODY, STAGE_QUEUE, STAGE_HOST, STAGE_RESPONSE_BODY, STAGE_COUNT };
+
 /* How the request proves its rights, and so whether the proxy may change it. */
 enum exchange_rights {
     RIGHTS_PASS,   /* SAS, Bearer or anonymous: passes; a range may be added */
@@ -88,10 +91,13 @@ struct exchange {
     struct split *split;
     struct upload *upload;
 
-    uint64_t begun_us;
+    uint64_t begun_us, stage_begun_us;
+    uint64_t stage_us[STAGE_COUNT];
+    bool was_in_stage[STAGE_COUNT];
     uint64_t bytes_read; /* of a stream */
     const char *blame;   /* see exchange_blame(); NULL: nothing to say */
     struct exchange *next_spare;
+    TAILQ_ENTRY(exchange) live_link;
 };
 
 /* The client has sent all of its body. */
@@ -107,6 +113,8 @@ static inline bool exchange_answers_no_body(const struct exchange *x)
 }
 
 void exchange_move(struct exchange *x, enum exchange_state state);
+const char *exchange_state_name(const struct exchange *x);
+void exchange_leave_stage(struct exchange *x, uint64_t now_us); /* the time since it was entered belongs to the present state */
 void exchange_wake(struct exchange *x);
 
 /* What the client's side has to do in the present state. */

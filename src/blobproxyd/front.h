@@ -28,8 +28,8 @@ int front_add(struct front *front, int socket, bool is_tls, const struct sockadd
 /* Enforces every deadline and looks for clients that have gone. Called four times a second. */
 void front_sweep(struct front *front, uint64_t now_us);
 
-/* From now on: idle connections are closed, answers ask clients to close. */
-void front_drain(struct front *front);
+/* From now on answers ask clients to close, and a connection that stays idle for that long is closed. */
+void front_drain(struct front *front, uint64_t grace_ms);
 
 unsigned front_connections(const struct front *front);
 unsigned front_exchanges(const struct front *front);

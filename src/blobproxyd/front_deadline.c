@@ -216,12 +216,13 @@ void front_sweep(struct front *front, uint64_t now_us)
     }
 }
 
-void front_drain(struct front *front)
+void front_drain(struct front *front, uint64_t grace_ms)
 {
+    uint64_t until_us = clock_mono_us() + grace_ms * 1000;
     struct client *client;
 
     front->env->is_draining = true;
     TAILQ_FOREACH(client, &front->clients, link)
-    if (client->phase == CLIENT_IDLE)
-        client->deadline_us = 0;
+    if (client->phase == CLIENT_IDLE && client->deadline_us > until_us)
+        client->deadline_us = until_us;
 }

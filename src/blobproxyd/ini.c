@@ -60,6 +60,16 @@ static bool ini_has_comment(struct slice value)
     return false;
 }
 
+const char *ini_take_value(struct slice *text)
+{
+    *text = ini_trim(*text);
+    if (ini_has_control(*text))
+        return "control byte in the value, write plain text";
+    if (ini_has_comment(*text))
+        return "a comment begins in the value, write it without a blank before # or ;";
+    return NULL;
+}
+
 static void ini_read_section(struct slice line, struct ini_item *item)
 {
     if (line.bytes[line.len - 1] != ']') {

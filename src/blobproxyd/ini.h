@@ -25,6 +25,10 @@ struct ini_item {
     const char *problem; /* INI_BAD: what is wrong and what to write */
 };
 
+/* A value from elsewhere, as a line of a file would have it: drops the blanks around it. NULL, or what is wrong with it and what
+ * to write. */
+const char *ini_take_value(struct slice *text);
+
 /* text must outlive the parser and what it hands out. A UTF-8 byte order mark is skipped. */
 void ini_open(struct ini *ini, const char *text, size_t len);
 

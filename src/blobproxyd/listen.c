@@ -3,21 +3,20 @@
 #include "listen.h"
 
 #include "address.h"
+#include "unixsocket.h"
 
 #include "../lib/log.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SOCKETS_MAX (2 * CONF_LIST_MAX + 1)
+#define SOCKETS_MAX (ACTIVATION_SOCKETS_MAX > 2 * CONF_LIST_MAX + 1 ? ACTIVATION_SOCKETS_MAX : 2 * CONF_LIST_MAX + 1)
 #define ACCEPTS_IN_A_ROW 64
 #define PAUSE_MS 100 /* without descriptors or memory: listening rests this long instead of spinning */
 
@@ -60,6 +59,9 @@ static void listener_rest(struct listener *listener, int code)
     event_add(listener->pause, &delay);
 }
 
+static const enum metric accepted[] = {
+    [KIND_TCP] = METRIC_CONNECTIONS_TCP, [KIND_TLS] = METRIC_CONNECTIONS_TLS, [KIND_UNIX] = METRIC_CONNECTIONS_UNIX};
+
 static void take(struct listener *listener, int socket, const struct sockaddr *address, socklen_t address_len)
 {
     struct listen *listen = listener->listen;
@@ -78,7 +80,7 @@ static void take(struct listener *listener, int socket, const struct sockaddr *a
     }
     if (listener->kind != KIND_UNIX)
         (void)setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    metrics_add(listen->metrics, METRIC_CONNECTIONS, 1);
+    metrics_add(listen->metrics, accepted[listener->kind], 1);
     if (listen->hooks.accepted(listen->hooks.arg, socket, listener->kind == KIND_TLS, address, address_len) < 0)
         (void)close(socket);
 }
@@ -121,26 +123,7 @@ static int add_listener(struct listen *listen, int fd, enum kind kind, const cha
     listener->event = event_new(listen->base, fd, EV_READ | EV_PERSIST, listener_ready, listener);
     listener->pause = evtimer_new(listen->base, listener_resume, listener);
     listen->count++;
-    return listener->event && listener->pause && event_add(listener->event, NULL) == 0 ? 0 : -ENOMEM;
-}
-
-static void describe_bound(int fd, char *text, size_t text_bytes)
-{
-    struct sockaddr_storage bound;
-    socklen_t bound_len = sizeof(bound);
-    char host[INET6_ADDRSTRLEN] = "?";
-    const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
-    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
-
-    if (getsockname(fd, (struct sockaddr *)&bound, &bound_len) < 0)
-        return;
-    if (bound.ss_family == AF_INET6) {
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-        snprintf(text, text_bytes, "[%s]:%u", host, ntohs(v6->sin6_port));
-    } else {
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-        snprintf(text, text_bytes, "%s:%u", host, ntohs(v4->sin_port));
-    }
+    return listener->event && listener->pause ? 0 : -ENOMEM;
 }
 
 static int open_tcp(struct listen *listen, const char *item, enum kind kind, bool is_default, struct err *err)
@@ -162,80 +145,100 @@ static int open_tcp(struct listen *listen, const char *item, enum kind kind, boo
     if (r < 0)
         return err_set(err, r, "listen.%s: cannot listen on %s: %s%s", key, item, strerror(-r),
                        r == -EADDRINUSE ? "; stop the other program or choose another port" : "");
-    describe_bound(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
+    address_describe(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
     return add_listener(listen, fd, kind, text);
-}
-
-/* A socket file that nobody listens on is left over from a crash. */
-static int remove_stale(const char *path, const struct sockaddr_un *address)
-{
-    struct stat status;
-    int probe CLEANUP(cleanup_fd) = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (lstat(path, &status) < 0)
-        return 0;
-    if (!S_ISSOCK(status.st_mode))
-        return -EEXIST;
-    if (probe < 0 || connect(probe, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno != ECONNREFUSED)
-        return -EADDRINUSE;
-    return unlink(path) < 0 ? -errno : 0;
-}
-
-static int bind_unix(const char *path, unsigned mode, int *ret_fd)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd CLEANUP(cleanup_fd) = -1;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return -ENAMETOOLONG;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int r = remove_stale(path, &address);
-
-    if (r < 0)
-        return r;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    /* Until listen() nobody can connect, so the mode is right before it matters. */
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 || listen(fd, SOMAXCONN) < 0)
-        return -errno;
-    *ret_fd = TAKE_FD(fd);
-    return 0;
 }
 
 static int open_unix(struct listen *listen, const char *path, unsigned mode, struct err *err)
 {
     char text[128];
     int fd = -1;
-    int r = bind_unix(path, mode, &fd);
+    int r = unixsocket_listen(path, mode, UNIXSOCKET_NO_GROUP, &fd);
 
     if (r < 0)
-        return err_set(err, r, "listen.unix: cannot listen on %s: %s", path,
-                       r == -EEXIST       ? "there is a file of that name that is no socket"
-                       : r == -EADDRINUSE ? "another program listens on it"
-                                          : strerror(-r));
+        return err_set(err, r, "listen.unix: cannot listen on %s: %s", path, unixsocket_reason(r));
     listen->unix_path = strdup(path);
     snprintf(text, sizeof(text), "unix:%.120s", path);
     return add_listener(listen, fd, KIND_UNIX, text);
 }
 
-int listen_new(struct event_base *base, const struct conf *conf, struct metrics_shard *metrics, const struct listen_hooks *hooks,
-               struct listen **ret_listen, struct err *err)
+static bool is_allowed(const struct conf *conf, int fd)
 {
-    struct listen *listen = calloc(1, sizeof(*listen));
+    struct address address = {.socket_bytes = sizeof(address.socket)};
+
+    return conf->listen_allow_remote ||
+           (getsockname(fd, (struct sockaddr *)&address.socket, &address.socket_bytes) == 0 && address_is_loopback(&address));
+}
+
+static void describe_unix(int fd, char *text, size_t text_bytes)
+{
+    struct sockaddr_un name = {0};
+    socklen_t name_bytes = sizeof(name);
+
+    if (getsockname(fd, (struct sockaddr *)&name, &name_bytes) < 0)
+        name.sun_path[0] = '\0';
+    snprintf(text, text_bytes, "unix:%.107s", name.sun_path[0] ? name.sun_path : "(abstract)");
+}
+
+static int add_activated(struct listen *listen, const struct conf *conf, int fd, enum kind kind, struct err *err)
+{
+    char text[128] = "tls:";
+    size_t prefix_bytes = kind == KIND_TLS ? 4 : 0;
+
+    if (kind == KIND_UNIX)
+        describe_unix(fd, text, sizeof(text));
+    else
+        address_describe(fd, text + prefix_bytes, sizeof(text) - prefix_bytes);
+    if (kind != KIND_UNIX && !is_allowed(conf, fd)) {
+        (void)close(fd);
+        return err_set(err, -EINVAL,
+                       "systemd hands over %s, which is not loopback: write 127.0.0.1:PORT in ListenStream=, or "
+                       "listen.allow_remote = yes",
+                       text);
+    }
+    return add_listener(listen, fd, kind, text);
+}
+
+static int take_activated(struct listen *listen, const struct conf *conf, struct activation *activation, struct err *err)
+{
+    bool is_unix;
+    int fd, r = 0;
+
+    while (r == 0 && (fd = activation_next(activation, ACTIVATION_BLOB, &is_unix)) >= 0)
+        r = add_activated(listen, conf, fd, is_unix ? KIND_UNIX : KIND_TCP, err);
+    if (r == 0 && activation_has(activation, ACTIVATION_TLS) && !conf->tls)
+        r = err_set(err, -EINVAL, "systemd hands over a socket for TLS, and there is no certificate: set tls.certificate");
+    while (r == 0 && (fd = activation_next(activation, ACTIVATION_TLS, &is_unix)) >= 0)
+        r = add_activated(listen, conf, fd, KIND_TLS, err);
+    return r;
+}
+
+static int bind_all(struct listen *listen, const struct conf *conf, struct err *err)
+{
     int r = 0;
 
-    if (!listen)
-        return err_set(err, -ENOMEM, "no memory");
-    listen->base = base;
-    listen->metrics = metrics;
-    listen->hooks = *hooks;
     for (char *const *item = conf->listen_tcp.items; *item && r == 0; item++)
         r = open_tcp(listen, *item, KIND_TCP, conf->listen_tcp.is_default, err);
     for (char *const *item = conf->listen_tls.items; *item && r == 0; item++)
         r = open_tcp(listen, *item, KIND_TLS, conf->listen_tls.is_default, err);
     if (r == 0 && conf->listen_unix[0] != '\0')
         r = open_unix(listen, conf->listen_unix, conf->listen_unix_mode, err);
+    return r;
+}
+
+int listen_new(struct event_base *base, const struct conf *conf, struct activation *activation, struct metrics_shard *metrics,
+               const struct listen_hooks *hooks, struct listen **ret_listen, struct err *err)
+{
+    struct listen *listen = calloc(1, sizeof(*listen));
+    bool is_activated = activation_has(activation, ACTIVATION_BLOB) || activation_has(activation, ACTIVATION_TLS);
+
+    if (!listen)
+        return err_set(err, -ENOMEM, "no memory");
+    listen->base = base;
+    listen->metrics = metrics;
+    listen->hooks = *hooks;
+    int r = is_activated ? take_activated(listen, conf, activation, err) : bind_all(listen, conf, err);
+
     if (r == 0 && listen->count == 0)
         r = err_set(err, -EADDRNOTAVAIL, "listen: nothing to listen on; set listen.tcp, listen.tls or listen.unix");
     if (r < 0) {
@@ -244,6 +247,13 @@ int listen_new(struct event_base *base, const struct conf *conf, struct metrics_
     }
     *ret_listen = listen;
     return 0;
+}
+
+void listen_begin(struct listen *listen)
+{
+    for (unsigned i = 0; i < listen->count; i++)
+        if (event_add(listen->listeners[i].event, NULL) < 0)
+            log_error("no-memory", "no connection can be accepted on %s", listen->listeners[i].text);
 }
 
 struct listen *listen_free(struct listen *listen)

@@ -4,6 +4,7 @@
 #ifndef BLOBPROXYD_LISTEN_H
 #define BLOBPROXYD_LISTEN_H
 
+#include "activation.h"
 #include "conf.h"
 #include "metrics.h"
 
@@ -20,10 +21,14 @@ struct listen_hooks {
     void *arg;
 };
 
-/* Binds everything the configuration names. A default that this machine cannot have ([::1] without IPv6, the default Unix path)
- * is passed over with a warning; what somebody asked for is an error that names the key. */
-int listen_new(struct event_base *base, const struct conf *conf, struct metrics_shard *metrics, const struct listen_hooks *hooks,
-               struct listen **ret_listen, struct err *err) MUST_CHECK;
+/* Takes the sockets that systemd hands over for clients, if it does; else binds everything the configuration names. A default
+ * that this machine cannot have ([::1] without IPv6, the default Unix path) is passed over with a warning; what somebody asked
+ * for is an error that names the key. */
+int listen_new(struct event_base *base, const struct conf *conf, struct activation *activation, struct metrics_shard *metrics,
+               const struct listen_hooks *hooks, struct listen **ret_listen, struct err *err) MUST_CHECK;
+
+/* Until now connections were queued by the kernel; from now on they are accepted. */
+void listen_begin(struct listen *listen);
 
 /* Closes the sockets: new connections are refused from now on. NULL is fine; returns NULL. */
 struct listen *listen_free(struct listen *listen);

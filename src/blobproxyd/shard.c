@@ -2,6 +2,7 @@
 /* A shard: listen -> shard -> door -> front -> exchange -> channel, and back, all on one thread. */
 #include "shard.h"
 
+#include "describe.h"
 #include "door.h"
 #include "exchange.h"
 #include "front.h"
@@ -21,13 +22,15 @@
 #define RECONNECT_MAX_MS 1000u
 
 /* What other threads ask of a shard: the only lock is around this list. */
-enum order_kind { ORDER_CONNECTION, ORDER_CONF, ORDER_DRAIN, ORDER_CUT, ORDER_STOP };
+enum order_kind { ORDER_CONNECTION, ORDER_CONF, ORDER_DRAIN, ORDER_CUT, ORDER_SURVEY, ORDER_STOP };
 
 struct order {
     enum order_kind kind;
     int socket;
     bool is_tls;
-    struct conf *conf; /* of ORDER_CONF; counted */
+    struct conf *conf;     /* of ORDER_CONF; counted */
+    struct survey *survey; /* of ORDER_SURVEY */
+    enum survey_topic topic;
     struct sockaddr_storage address;
     socklen_t address_len;
     STAILQ_ENTRY(order) link;
@@ -44,7 +47,10 @@ struct shard {
     struct tunnels *tunnels;
     struct conf *conf; /* what env has; counted */
     bool is_draining;
+    uint64_t grace_until_us; /* draining: until then clients that had been about to send still may */
     unsigned cut;
+    struct err reason;   /* of the channel's last change */
+    uint64_t changed_us; /* when that was */
 
     pthread_mutex_t inbox_lock;
     STAILQ_HEAD(, order) inbox;
@@ -53,6 +59,8 @@ struct shard {
     atomic_bool is_channel_up, is_drained;
     atomic_uint connections, transfers;
     _Atomic uint32_t command;
+    _Atomic uint64_t swept_us, exchanges_ended;
+    atomic_uint exchanges;
 };
 
 /* ---- connections ---- */
@@ -89,12 +97,17 @@ static void tunnel_enters(void *arg, int socket, const struct sockaddr *address,
     }
 }
 
+static bool grace_is_over(const struct shard *shard)
+{
+    return shard->is_draining && clock_mono_us() >= shard->grace_until_us;
+}
+
 static void take_connection(struct shard *shard, const struct order *order)
 {
     const struct sockaddr *address = (const struct sockaddr *)&order->address;
-    int r = shard->is_draining ? -ECANCELED
-            : order->is_tls    ? tunnels_add(shard->tunnels, order->socket, address, order->address_len)
-                               : door_add(shard->door, order->socket, false, address, order->address_len);
+    int r = grace_is_over(shard) ? -ECANCELED
+            : order->is_tls      ? tunnels_add(shard->tunnels, order->socket, address, order->address_len)
+                                 : door_add(shard->door, order->socket, false, address, order->address_len);
 
     if (r < 0) {
         (void)close(order->socket);
@@ -108,7 +121,8 @@ static void publish_drained(struct shard *shard)
 {
     const struct channel *channel = shard->env.channel;
     bool is_held = channel->ops->is_uninterruptible && channel->counters.in_flight > 0;
-    bool has_clients = shard->front && (front_exchanges(shard->front) > 0 || tunnels_unsent(shard->tunnels) > 0);
+    bool has_clients = shard->front && (front_exchanges(shard->front) > 0 || tunnels_unsent(shard->tunnels) > 0 ||
+                                        (!grace_is_over(shard) && atomic_load(&shard->connections) > 0));
     bool is_drained = shard->is_draining && !has_clients && !is_held;
 
     if (is_drained && !atomic_exchange(&shard->is_drained, true))
@@ -133,6 +147,22 @@ static void use_conf(struct shard *shard, struct conf *conf)
     shard->conf = conf;
 }
 
+static void begin_drain(struct shard *shard)
+{
+    uint64_t grace_ms = shard->conf->limits_drain_grace_ms;
+
+    shard->is_draining = true;
+    shard->grace_until_us = clock_mono_us() + grace_ms * 1000;
+    front_drain(shard->front, grace_ms);
+    publish_drained(shard);
+}
+
+static void end_grace(struct shard *shard)
+{
+    tunnels_drain(shard->tunnels);
+    door_drain(shard->door);
+}
+
 static void obey(struct shard *shard, const struct order *order)
 {
     switch (order->kind) {
@@ -143,11 +173,13 @@ static void obey(struct shard *shard, const struct order *order)
         use_conf(shard, order->conf);
         break;
     case ORDER_DRAIN:
-        shard->is_draining = true;
-        tunnels_drain(shard->tunnels);
-        door_drain(shard->door);
-        front_drain(shard->front);
-        publish_drained(shard);
+        begin_drain(shard);
+        break;
+    case ORDER_SURVEY:
+        survey_answer(order->survey, shard->config.number,
+                      order->topic == SURVEY_CHANNELS
+                          ? describe_channel(shard->config.number, &shard->env, shard->reason.text, shard->changed_us)
+                          : describe_exchanges(shard->config.number, &shard->env));
         break;
     case ORDER_CUT:
         cut_clients(shard);
@@ -218,6 +250,8 @@ static void channel_changed(void *owner, enum channel_state state, const char *r
         atomic_store(&shard->command, shard->env.channel->command);
     atomic_store(&shard->is_channel_up, state == CHANNEL_UP);
     publish_channel(shard, state == CHANNEL_UP);
+    err_set(&shard->reason, 0, "%s", reason);
+    shard->changed_us = clock_mono_us();
     if (state == CHANNEL_UP)
         log_event(LOG_LEVEL_NOTICE, "channel-up", &field, 1, "the channel to the host is open (%s)", reason);
     else if (shard->env.channel && shard->env.channel->counters.opens > 0)
@@ -252,15 +286,26 @@ static void publish_figures(struct shard *shard)
     metrics_set(metrics, METRIC_SLOTS_SMALL_USED, figures.used[SLOT_SMALL]);
     metrics_set(metrics, METRIC_SLOTS_LARGE_USED, figures.used[SLOT_LARGE]);
     metrics_set(metrics, METRIC_SLOTS_QUARANTINED, figures.quarantined);
+    metrics_set(metrics, METRIC_SLOT_BYTES, figures.bytes);
     metrics_set(metrics, METRIC_SLOTS_WAITING, figures.waiting[SLOT_SMALL] + figures.waiting[SLOT_LARGE]);
     metrics_set(metrics, METRIC_TRANSFERS, counters->in_flight);
     atomic_store_explicit(&shard->transfers, counters->in_flight, memory_order_relaxed);
+    atomic_store_explicit(&shard->exchanges, shard->env.exchanges, memory_order_relaxed);
+    atomic_store_explicit(&shard->exchanges_ended, shard->env.exchanges_ended, memory_order_relaxed);
     metrics_set(metrics, METRIC_CHANNEL_THREADS, channel_threads(shard->env.channel));
     metrics_set(metrics, METRIC_CHANNEL_FULL, counters->ring_full);
     metrics_set(metrics, METRIC_CHANNEL_REFUSED, counters->refused);
     metrics_set(metrics, METRIC_CHANNEL_OPENS, counters->opens);
     metrics_set(metrics, METRIC_ERROR_CHANNEL_PROTOCOL, counters->protocol_errors);
     metrics_set(metrics, METRIC_CONNECTIONS_OPEN, atomic_load_explicit(&shard->connections, memory_order_relaxed));
+}
+
+/* How late this sweep is tells what everything on this loop waited for the thread. */
+static void publish_lag(struct shard *shard, uint64_t now_us)
+{
+    uint64_t planned_us = atomic_load_explicit(&shard->swept_us, memory_order_relaxed) + SWEEP_MS * 1000;
+
+    metrics_observe(shard->config.metrics, HISTOGRAM_LOOP_LAG, now_us > planned_us ? now_us - planned_us : 0);
 }
 
 static void sweep(evutil_socket_t fd, short what, void *arg)
@@ -270,9 +315,12 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    publish_lag(shard, now_us);
     log_flush();
     log_tell_suppressed();
     exchange_env_pump(&shard->env);
+    if (shard->front && grace_is_over(shard))
+        end_grace(shard);
     if (shard->front) {
         tunnels_sweep(shard->tunnels, now_us);
         door_sweep(shard->door, now_us);
@@ -280,6 +328,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     }
     publish_figures(shard);
     publish_drained(shard);
+    atomic_store_explicit(&shard->swept_us, now_us, memory_order_relaxed);
 }
 
 /* ---- life ---- */
@@ -383,6 +432,8 @@ static void shard_close(struct shard *shard)
         STAILQ_REMOVE_HEAD(&shard->inbox, link);
         if (order->kind == ORDER_CONNECTION)
             (void)close(order->socket);
+        if (order->kind == ORDER_SURVEY)
+            survey_miss(order->survey);
         conf_free(order->conf);
         free(order);
     }
@@ -400,7 +451,10 @@ static void shard_close(struct shard *shard)
 static void *shard_main(void *arg)
 {
     struct shard *shard = arg;
+    char name[16]; /* as long as the kernel keeps them */
 
+    snprintf(name, sizeof(name), "shard-%u", shard->config.number);
+    (void)pthread_setname_np(pthread_self(), name);
     event_base_dispatch(shard->base);
     shard_close(shard);
     log_flush();
@@ -429,6 +483,7 @@ int shard_start(const struct shard_config *config, struct shard **ret_shard, str
         r = open_channel(shard);
     if (r == 0)
         r = open_front(shard);
+    atomic_store(&shard->swept_us, clock_mono_us());
     if (r == 0)
         r = -pthread_create(&shard->thread, NULL, shard_main, shard);
     if (r < 0) {
@@ -471,6 +526,16 @@ void shard_drain(struct shard *shard)
         log_error("no-memory", "shard %u cannot be asked to drain", shard->config.number);
 }
 
+int shard_survey(struct shard *shard, struct survey *survey, enum survey_topic topic)
+{
+    struct order order = {.kind = ORDER_SURVEY, .survey = survey, .topic = topic};
+    int r = shard_order(shard, &order);
+
+    if (r < 0)
+        survey_miss(survey);
+    return r;
+}
+
 void shard_cut(struct shard *shard)
 {
     struct order order = {.kind = ORDER_CUT};
@@ -487,6 +552,9 @@ struct shard_state shard_state(const struct shard *shard)
         .connections = atomic_load_explicit(&shard->connections, memory_order_relaxed),
         .transfers = atomic_load_explicit(&shard->transfers, memory_order_relaxed),
         .command = atomic_load(&shard->command),
+        .swept_us = atomic_load_explicit(&shard->swept_us, memory_order_relaxed),
+        .exchanges_ended = atomic_load_explicit(&shard->exchanges_ended, memory_order_relaxed),
+        .exchanges = atomic_load_explicit(&shard->exchanges, memory_order_relaxed),
     };
 }
 

@@ -5,6 +5,7 @@
 
 #include "conf.h"
 #include "metrics.h"
+#include "survey.h"
 
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -33,6 +34,9 @@ int shard_reconfigure(struct shard *shard, const struct conf *conf) MUST_CHECK;
 /* Finish what is in flight, close what is idle. Any thread. */
 void shard_drain(struct shard *shard);
 
+/* The shard answers the survey, whose count it takes, also when -ENOMEM is returned. Any thread. */
+int shard_survey(struct shard *shard, struct survey *survey, enum survey_topic topic) MUST_CHECK;
+
 /* While it drains: cut clients off, and wait only for what the host has and cannot be called back. Any thread. */
 void shard_cut(struct shard *shard);
 
@@ -42,6 +46,9 @@ struct shard_state {
     unsigned connections;
     unsigned transfers; /* at the host, as of the last sweep */
     uint32_t command;   /* the ioctl number of a device that has been up, else 0 */
+    uint64_t swept_us;  /* when its loop last came round; it does so four times a second */
+    uint64_t exchanges_ended;
+    unsigned exchanges; /* under way, as of the last sweep */
 };
 struct shard_state shard_state(const struct shard *shard);
 

@@ -53,4 +53,7 @@ int tls_session_bye(struct tls_session *session) MUST_CHECK;
 bool tls_session_wants_write(const struct tls_session *session);
 const char *tls_session_problem(const struct tls_session *session); /* a static text */
 
+/* Of GnuTLS as it is loaded: "3.7.9". */
+const char *tls_library_version(void);
+
 #endif

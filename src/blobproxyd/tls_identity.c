@@ -154,3 +154,8 @@ int64_t tls_identity_expires_us(const struct tls_identity *identity)
 {
     return identity->expires_us;
 }
+
+const char *tls_library_version(void)
+{
+    return gnutls_check_version(NULL);
+}

@@ -36,7 +36,7 @@ static int open_regular(const char *path, bool is_secret, int *ret_fd, struct er
     if (fd < 0 || fstat(fd, &status) < 0)
         return err_set(err, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISREG(status.st_mode))
-        return err_set(err, is_secret ? -EPERM : S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL, "%s: not a regular file", path);
+        return err_set(err, is_secret ? -EPERM : S_ISDIR(status.st_mode) ? -EISDIR : -EINVAL, "%s: not a regular file, name one", path);
     if (is_secret)
         r = check_access(&status, path, err);
     if (r == 0)

@@ -297,3 +297,8 @@ void httprequest_cancel(struct httprequest *request)
     else
         httprequest_free(request);
 }
+
+const char *httpclient_library_version(void)
+{
+    return curl_version_info(CURLVERSION_NOW)->version;
+}

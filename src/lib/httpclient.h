@@ -68,4 +68,7 @@ void httprequest_cancel(struct httprequest *request); /* no callback afterwards;
 /* 0 or -EINVAL: may this be an origin for httpclient_start()? */
 int httpclient_check_origin(const char *origin) MUST_CHECK;
 
+/* Of libcurl as it is loaded: "7.88.1". */
+const char *httpclient_library_version(void);
+
 #endif

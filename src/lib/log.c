@@ -93,6 +93,11 @@ void log_set_level(enum log_level level)
     atomic_store(&open_level, (int)level);
 }
 
+enum log_level log_level(void)
+{
+    return (enum log_level)atomic_load(&open_level);
+}
+
 bool log_enabled(enum log_level level)
 {
     return (int)level <= atomic_load_explicit(&open_level, memory_order_relaxed);

@@ -25,6 +25,8 @@ struct log_field {
 /* program is kept, not copied. The format is LOG_FORMAT_AUTO until log_set_format(). */
 void log_open(const char *program, enum log_level level);
 void log_set_level(enum log_level level);
+enum log_level log_level(void);
+const char *log_level_name(enum log_level level); /* "notice"; NULL: no level */
 bool log_enabled(enum log_level level);
 
 /* 0; -ENOENT: the journal was asked for and is not there, so it is text. */

@@ -42,6 +42,4 @@ enum log_sink {
 /* What is not collected is written at once, behind what was. Any thread. */
 void log_write(enum log_sink sink, const char *program, const struct log_line *line, bool is_collected);
 
-const char *log_level_name(enum log_level level);
-
 #endif

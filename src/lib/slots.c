@@ -288,7 +288,7 @@ void slots_cancel(struct slots *slots, struct slot_waiter *waiter)
 
 struct slots_figures slots_figures(const struct slots *slots)
 {
-    struct slots_figures figures = {.quarantined = slots->quarantined};
+    struct slots_figures figures = {.quarantined = slots->quarantined, .bytes = slots_region_bytes(&slots->geometry)};
 
     for (enum slot_class class = 0; class < SLOT_CLASSES; class ++) {
         figures.total[class] = slots->geometry.count[class];

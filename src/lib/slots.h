@@ -107,6 +107,7 @@ void slots_cancel(struct slots *slots, struct slot_waiter *waiter); /* fine when
 struct slots_figures {
     uint32_t total[SLOT_CLASSES], used[SLOT_CLASSES], waiting[SLOT_CLASSES];
     uint32_t quarantined;
+    uint64_t bytes; /* of all slots */
 };
 struct slots_figures slots_figures(const struct slots *slots);
 

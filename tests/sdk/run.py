@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Runs the scenarios of every SDK against Azurite directly and behind blobproxyd; what the SDK saw must be the same.
 
-usage: run.py [--direct] [--self-test] [--scenario NAME]... [--keep DIRECTORY] [LANGUAGE]...
+usage: run.py [--direct | --device] [--self-test] [--scenario NAME]... [--keep DIRECTORY] [LANGUAGE]...
   --direct         the second run is direct, too: any difference is one of the program's own or of the comparison
   --self-test      the same, and a run in which one field of the answers is changed must differ in just this
+  --device         the proxy's channel is the device, played by blobdevsim
   --scenario NAME  only this one
   --keep DIRECTORY the programs' output and the normal forms are left there
 
@@ -133,12 +134,20 @@ def self_test(program):
     return count + number, found + stray
 
 
+def second_way(options):
+    """(the way, the word for it)"""
+    if options.direct:
+        return services.direct(), "direct-again"
+    if options.device:
+        return services.proxied(device=()), "device"
+    return services.proxied(), "proxied"
+
+
 def check(language, options):
     program = Program(language, options.scenario, options.keep)
     if options.self_test:
         return self_test(program)
-    second = (services.direct(), "direct-again") if options.direct else (services.proxied(), "proxied")
-    count, found = differences(program, *second)
+    count, found = differences(program, *second_way(options))
     found, counts = allowed.split(found)
     for reason, number in counts.items():
         print(f"# {language}: {number} times: {reason}", flush=True)
@@ -149,6 +158,7 @@ def check(language, options):
 def main():
     parser = argparse.ArgumentParser(add_help=True)
     parser.add_argument("--direct", action="store_true")
+    parser.add_argument("--device", action="store_true")
     parser.add_argument("--self-test", action="store_true")
     parser.add_argument("--scenario", action="append", default=[])
     parser.add_argument("--keep")

@@ -113,35 +113,37 @@ def _node_options(options):
             os.environ["NODE_OPTIONS"] = before
 
 
-def _start_secure(stack):
+def _start_secure(stack, device):
     """The environment of another proxy, which speaks HTTPS, as does the service behind it."""
     identity = stack.enter_context(Identity())
     azurite = stack.enter_context(SecureAzurite(identity))
     port = free_port()
     config = f"[tls]\ncertificate = {identity.certificate}\nkey = {identity.key}\n"
     arguments, host_arguments = ("--listen-tls", f"127.0.0.1:{port}"), ("--backend-ca", identity.ca)
-    stack.enter_context(Daemon(config, arguments, backend=azurite.url, host_arguments=host_arguments))
+    stack.enter_context(Daemon(config, arguments, backend=azurite.url, host_arguments=host_arguments, device=device))
     return _tls(port, identity)
 
 
-def _start_host_style(stack):
+def _start_host_style(stack, device):
     """(Azurite, a proxy before it): the host calls it by the account's name, so that it can read a copy source of that name."""
     with _node_options(f"--require={HERE / 'loopback.cjs'}"):
         azurite = Azurite()
     stack.enter_context(azurite)
     url = f"http://{{account}}.blob.localhost:{azurite.port}"
-    return azurite, stack.enter_context(Daemon(f"[accounts]\nendpoint = {url}\n", backend=url))
+    return azurite, stack.enter_context(Daemon(f"[accounts]\nendpoint = {url}\n", backend=url, device=device))
 
 
 @contextlib.contextmanager
-def proxied():
+def proxied(device=None):
+    """device: options of blobdevsim, which blobproxyd then runs under, with channel = device."""
     with contextlib.ExitStack() as stack:
-        azurite, daemon = _start_host_style(stack)
+        azurite, daemon = _start_host_style(stack, device)
         flaky = stack.enter_context(Forwarder(daemon.address))
         environment = _environment(daemon.port, flaky.port)
-        environment.update(_start_secure(stack))
+        environment.update(_start_secure(stack, device))
         yield environment, _names(environment, daemon.port, azurite.port)
         daemon.wait_idle()
+        assert device is None or daemon.sim.stats()["completed"] > 0, "nothing went over the device"
 
 
 def has_azurite():

@@ -189,7 +189,7 @@ def without_a_channel():
             before = len(server.requests())
             daemon.must_serve()
             equal(len(server.requests()), before)
-            shards = int(re.search(r"serving over the \S+ channel, (\d+) shards", daemon.proxy.output()).group(1))
+            shards = int(re.search(r"serving over the channel \(.*\), (\d+) shards", daemon.proxy.output()).group(1))
             equal(len(lines_of(daemon, "route-changed")), 2 * shards)
 
 

@@ -15,6 +15,7 @@ import time
 import urllib.parse
 
 import rawhttp
+from simcontrol import SimControl
 from tap import equal, finish, note, skip, step  # noqa: F401 - the test programs take them from here
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -87,12 +88,13 @@ def freeze(pid):
 class Program:
     """One process, its output in a file."""
 
-    def __init__(self, name, arguments, directory, command=None):
+    def __init__(self, name, arguments, directory, command=None, environment=None, descriptors=()):
         self.name = name
         self.log = pathlib.Path(directory) / f"{name}-{time.monotonic_ns()}.log"
         with open(self.log, "wb") as output:
             command = [*map(str, command or [BUILD / name]), *map(str, arguments)]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
+                                            env=environment, pass_fds=descriptors)  # fmt: skip
         self.pid = self.process.pid
 
     def output(self):
@@ -172,12 +174,18 @@ class Azurite(Program):
 class Daemon:
     """blobproxyd, ready. As a context it is stopped at the end and must then have ended with 0 and without a secret said."""
 
-    def __init__(self, config="", arguments=(), is_emulated=True, port=None, backend=None, host_arguments=(), has_key=True,
-                 wrapper=()):  # fmt: skip
+    def __init__(
+        self, config="", arguments=(), is_emulated=True, port=None, backend=None, host_arguments=(), has_key=True, device=None, channel=None,
+        wrapper=()
+    ):
         """backend: a URL that the host executes on; there is then a host of its own. has_key: knows the development account's key.
+
+        device: options of blobdevsim, which it then runs under, with its control socket as self.sim. channel: channel.type.
         wrapper: a command that blobproxyd is started by."""
         self.directory = tempfile.mkdtemp(prefix="blobproxy-test-")
-        self.config, self.arguments, self.is_emulated = config, arguments, is_emulated and not backend
+        self.device, self.channel = device, channel or ("emulated" if device is None else "device")
+        self.config, self.arguments, self.is_emulated = config, arguments, is_emulated and not backend and device is None
+        self.sim = SimControl(self.directory + "/sim.sock") if device is not None else None
         self.backend, self.host_arguments, self.has_key, self.wrapper = backend, host_arguments, has_key, wrapper
         self.port, self.metrics_port = port or free_port(), free_port()
         self.address = ("127.0.0.1", self.port)
@@ -186,6 +194,11 @@ class Daemon:
         self.wanted_exit = 0
         self.proxy = None
         self.host = None
+        self._begin = time.monotonic()
+
+    def seconds(self):
+        """Since it was made."""
+        return time.monotonic() - self._begin
 
     def __enter__(self):
         try:
@@ -227,17 +240,32 @@ class Daemon:
         config = pathlib.Path(self.directory) / "blobproxyd.conf"
         text = self.config
         if not self.is_emulated:
-            text += f"\n[channel]\nsocket = {self.directory}/bus.sock\n"
+            text += f"\n[channel]\ntype = {self.channel}\nsocket = {self.directory}/bus.sock\nsuffix = blob.localhost\n"
             text += f"[accounts]\ndevelopment = {'yes' if self.has_key else 'no'}\n"
         config.write_text(text)
         arguments = ["--config", config, "--listen", f"127.0.0.1:{self.port}"]
         if has_ipv6():
             arguments += ["--listen", f"[::1]:{self.port}"]
         arguments += ["--listen-unix", self.unix, "--metrics", f"127.0.0.1:{self.metrics_port}", *self.arguments]
+        arguments += ["--set", f"listen.control={self.directory}/control.sock"]
         if self.is_emulated:
             arguments.append(f"--emulated={self.directory}/data")
-        self.proxy = Program("blobproxyd", arguments, self.directory, [*self.wrapper, BUILD / "blobproxyd"])
+        self.proxy = Program("blobproxyd", arguments, self.directory, self.sim_command())
         self.programs.append(self.proxy)
+
+    def sim_command(self):
+        if self.sim is None:
+            return [*self.wrapper, BUILD / "blobproxyd"]
+        sim = [BUILD / "tests/blobdevsim", "--bus", self.directory + "/bus.sock", "--control", self.sim.path, "--slots", "64,6"]
+        return [*sim, *self.device, "--", BUILD / "blobproxyd"]
+
+    def proxy_pid(self):
+        """Of blobproxyd itself."""
+        return self.proxy.pid if self.sim is None else wait_for(lambda: children(self.proxy.pid), "blobproxyd")[0]
+
+    def lines(self, event):
+        """Of blobproxyd's log."""
+        return [line for line in self.proxy.output().splitlines() if re.search(rf"\b{event}\b", line)]
 
     def wait_ready(self):
         def is_ready():

@@ -45,6 +45,12 @@ class Load:
     def successes(self):
         return self.count(200) + self.count(201)
 
+    def take_refusals(self):
+        """Those since it was last called."""
+        with self._lock:
+            taken, self.refusals = self.refusals, []
+        return taken
+
     def _note(self, status, answer=None):
         with self._lock:
             self.statuses[status] = self.statuses.get(status, 0) + 1

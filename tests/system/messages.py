@@ -139,6 +139,15 @@ def check_fields():
         equal(known - set(used), {"string_to_sign"} - set(used))
 
 
+def check_reasons():
+    with step("reasons for going upstream are those of the metrics"):
+        metrics = (ROOT / "src/blobproxyd/metrics.def").read_text()
+        rows = re.findall(r'\b(ROUTE_\w+), "route=\\"upstream\\",reason=\\"(\w+)\\"', metrics)
+        said = re.findall(r'\[METRIC_(ROUTE_\w+)\] = "(\w+)"', (ROOT / "src/blobproxyd/exchange_end.c").read_text())
+        assert len(rows) >= 8, rows
+        equal(sorted(said), sorted(rows))
+
+
 def generated(kind, program):
     done = subprocess.run([BUILD / "message_catalog", kind, program], capture_output=True, text=True, check=True)
     return done.stdout
@@ -182,6 +191,7 @@ def main():
     check_words()
     check_rows()
     check_fields()
+    check_reasons()
     check_man_pages()
     check_catalog()
     return finish()

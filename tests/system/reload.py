@@ -58,6 +58,12 @@ class ReloadDaemon(Daemon):
     def text(self, more):
         return f"[channel]\nsocket = {self.directory}/bus.sock\n[accounts]\nfile = {self.keys}\n{more}"
 
+    def write_drop_in(self, name, text):
+        path = pathlib.Path(self.directory) / "conf.d" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
     def write(self, more):
         (pathlib.Path(self.directory) / "blobproxyd.conf").write_text(self.text(more))
 
@@ -219,6 +225,74 @@ def refusal_steps(daemon):
         assert daemon.metric("blobproxy_config_last_reload_timestamp_seconds") > 0
 
 
+def drop_in_steps(daemon):
+    get = signed("GET", "/box/load0", 0, host="blobs.example")
+    with step("a drop-in that appears is read at the reload, and wins over the file"):
+        daemon.write("[listen]\nhosts = others.example\n")
+        daemon.reload()
+        assert daemon.exchange(get).status >= 400
+        path = daemon.write_drop_in("50-hosts.conf", "[listen]\nhosts = blobs.example\n")
+        daemon.reload()
+        daemon.exchange(get).must_be(200)
+    with step("the last one by name wins, and one that has gone sets nothing any more"):
+        later = daemon.write_drop_in("60-hosts.conf", "[listen]\nhosts = others.example\n")
+        daemon.reload()
+        assert daemon.exchange(get).status >= 400
+        later.unlink()
+        daemon.reload()
+        daemon.exchange(get).must_be(200)
+    with step("a mistake in a drop-in is told with its file and line, and everything stays"):
+        broken = daemon.write_drop_in("70-broken.conf", "[listen]\nhosts = others.example\n[limits]\nshards = many\n")
+        line = daemon.reload("reload-failed")
+        assert f"{broken}:4: limits.shards:" in line and "stays as it was" in line and "write" in line, line
+        equal(daemon.metric("blobproxy_config_last_reload_success"), 0)
+        daemon.exchange(get).must_be(200)
+    with step("so is a drop-in that cannot be read"):
+        broken.unlink()
+        broken.mkdir()
+        line = daemon.reload("reload-failed")
+        assert f"{broken}: cannot read it: Is a directory" in line, line
+        daemon.exchange(get).must_be(200)
+        broken.rmdir()
+    with step("a key in a drop-in that needs a restart is named, the others are taken"):
+        path.write_text("[slots]\nlarge = 7\n[limits]\nslot_timeout = 3s\n")
+        line = daemon.reload("restart-needed")
+        assert "slots.large" in line and "slot_timeout" not in line and "hosts" not in line, line
+        assert daemon.exchange(get).status >= 400
+        path.unlink()
+        daemon.write("")
+        daemon.reload()
+
+
+def environment_steps():
+    """Variables are those of the start: a reload reads the files anew under them."""
+    os.environ.update(BLOBPROXYD_LISTEN_HOSTS="blobs.example", BLOBPROXYD_LIMITS_CONNECTIONS="50")
+    try:
+        with Daemon(config="[listen]\nhosts = others.example\n") as daemon:
+            config = pathlib.Path(daemon.directory) / "blobproxyd.conf"
+            get = request("GET", "/?comp=list", host="blobs.example")
+
+            def reload(event):
+                before = daemon.proxy.output().count(f" {event} ")
+                daemon.proxy.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: daemon.proxy.output().count(f" {event} ") > before, event)
+
+            with step("a variable wins over the file at the start and after a reload"):
+                daemon.exchange(get).must_be(200)
+                config.write_text("[listen]\nhosts = third.example\n[limits]\nconnections = 60\nslot_timeout = 3s\n")
+                reload("reloaded")
+                daemon.exchange(get).must_be(200)
+                assert "restart-needed" not in daemon.proxy.output(), "the variable's value has not changed"
+            with step("a mistake in the file is one, though the variable wins; and nothing changes"):
+                config.write_text("[listen]\nhosts = A\n")
+                reload("reload-failed")
+                assert f"{config}:2: listen.hosts:" in daemon.proxy.output(), daemon.proxy.output()
+                daemon.exchange(get).must_be(200)
+    finally:
+        for name in ("BLOBPROXYD_LISTEN_HOSTS", "BLOBPROXYD_LIMITS_CONNECTIONS"):
+            del os.environ[name]
+
+
 def notify_steps():
     directory = pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"blobproxy-notify-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as service_manager:
@@ -254,8 +328,9 @@ def notify_steps():
 def main():
     with ReloadDaemon() as daemon:
         daemon.exchange(signed("PUT", "/box?restype=container", 0), "PUT").must_be(201)
-        for steps in (rotation_steps, change_steps, refusal_steps):
+        for steps in (rotation_steps, change_steps, refusal_steps, drop_in_steps):
             steps(daemon)
+    environment_steps()
     notify_steps()
     return finish()
 

@@ -29,6 +29,13 @@ static int write_metrics(void *arg, struct buf *text)
     return metrics_result < 0 ? metrics_result : buf_puts(text, metrics_text);
 }
 
+static int write_status(void *arg, struct buf *text)
+{
+    (void)arg;
+    buf_puts(text, "{\"state\":\"serving\"}\n");
+    return text->failed;
+}
+
 static bool tell_ready(void *arg, char reason[ADMIN_REASON_BYTES])
 {
     (void)arg;
@@ -39,7 +46,7 @@ static bool tell_ready(void *arg, char reason[ADMIN_REASON_BYTES])
 
 static void start(void)
 {
-    static const struct admin_callbacks callbacks = {.metrics = write_metrics, .ready = tell_ready};
+    static const struct admin_callbacks callbacks = {.metrics = write_metrics, .status = write_status, .ready = tell_ready};
     struct address address;
     const char *problem;
     struct err err = {0};
@@ -155,7 +162,7 @@ Test(admin, readiness_follows_the_callback_and_tells_its_reason)
 
 Test(admin, other_paths_are_not_found_and_get_a_hint)
 {
-    static const char hint[] = "There are /metrics, /healthz and /readyz here; blobs are on another port.\n";
+    static const char hint[] = "There are /metrics, /status, /healthz and /readyz here; blobs are on another port.\n";
     expect(get("GET", "/"), "HTTP/1.1 404 ", "Content-Type: text/plain", hint);
     expect(get("GET", "/metrics/"), "HTTP/1.1 404 ", NULL, hint);
     expect(get("POST", "/devstoreaccount1/c"), "HTTP/1.1 404 ", NULL, hint);
@@ -174,7 +181,12 @@ Test(admin, other_methods_are_refused)
 Test(admin, a_failing_callback_is_an_internal_error)
 {
     metrics_result = -ENOMEM;
-    expect(get("GET", "/metrics"), "HTTP/1.1 500 ", NULL, "the metrics could not be written\n");
+    expect(get("GET", "/metrics"), "HTTP/1.1 500 ", NULL, "this could not be written\n");
+}
+
+Test(admin, the_status_is_json)
+{
+    expect(get("GET", "/status"), "HTTP/1.1 200 ", "Content-Type: application/json", "{\"state\":\"serving\"}\n");
 }
 
 Test(admin, a_connection_serves_several_requests)

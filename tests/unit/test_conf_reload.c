@@ -27,16 +27,21 @@ static void begin(void)
 
 TestSuite(conf_reload, .init = begin, .fini = tls_fixture_end);
 
-/* Text with each % replaced by the directory, written as the configuration file. */
-static void write_config(const char *text)
+/* Text with each % replaced by the directory; good until the next call. */
+static const char *expand(const char *text)
 {
-    char expanded[4096] = "";
+    static char expanded[4096];
     size_t len = 0;
 
-    for (; *text; text++)
+    for (expanded[0] = '\0'; *text; text++)
         len += (size_t)snprintf(expanded + len, sizeof(expanded) - len, *text == '%' ? "%s" : "%.1s",
                                 *text == '%' ? tls_fixture_path("") : text);
-    tls_fixture_write("conf", expanded, 0644);
+    return expanded;
+}
+
+static void write_config(const char *text)
+{
+    tls_fixture_write("conf", expand(text), 0644);
 }
 
 static enum conf_action load(const char *text, const char *option, struct conf **ret_conf, char errors[1024])
@@ -99,13 +104,20 @@ Test(conf_reload, certificate_and_key_go_together_and_with_listen_tls)
         {"[listen]\ntls = 127.0.0.1:1\n", ":2: listen.tls: there is no certificate, write tls.certificate and tls.key"},
         {"[tls]\ncertificate = %a.crt\n", ":2: tls.certificate: its key is missing, write tls.key = FILE"},
         {"[tls]\nkey = %a.key\n", ":2: tls.key: its certificate is missing, write tls.certificate = FILE"},
-        {"[tls]\ncertificate = %a.crt\nkey = %b.key\n", ":2: tls: "},
+        {"[tls]\ncertificate = %a.crt\nkey = %b.key\n", ":3: tls.key: %b.key: not the key of the certificate in %a.crt, write "},
         {"[tls]\ncertificate = a.crt\nkey = %a.key\n", ":2: tls.certificate: \"a.crt\" is not an absolute path"},
         {"[tls]\ncertificate = %a.crt\nkey = %a.key\n[listen]\ntls = 0.0.0.0:1\n", ":5: listen.tls: 0.0.0.0:1 is not loopback"},
         {"[tls]\ncertificate = %a.crt\nkey = %a.key\n[listen]\ntls = 127.0.0.1:10000\n",
          ":5: listen.tls: 127.0.0.1:10000 is also in listen.tcp"},
         {"[tls]\ncertificate = %a.crt\nkey = %a.key\n[listen]\ntls = 127.0.0.1:10080\n",
-         "listen.metrics: 127.0.0.1:10080 is also in listen.tls"},
+         ":5: listen.tls: 127.0.0.1:10080 is also in listen.metrics, write another port"},
+        {"[listen]\nmetrics = 127.0.0.1:7\ntls = 127.0.0.1:7\n[tls]\ncertificate = %a.crt\nkey = %a.key\n",
+         ":2: listen.metrics: 127.0.0.1:7 is also in listen.tls, write another port"},
+        {"[tls]\ncertificate = %none.crt\nkey = %a.key\n",
+         ":2: tls.certificate: %none.crt: No such file or directory, write the path "},
+        {"[tls]\ncertificate = %a.key\nkey = %a.key\n",
+         ":2: tls.certificate: %a.key: holds no certificate in PEM, write the paths "},
+        {"[tls]\ncertificate = %a.crt\nkey = %none.key\n", ":3: tls.key: %none.key: No such file or directory, write the path "},
     };
 
     tls_fixture_make("a", 1, 2000000000);
@@ -115,7 +127,7 @@ Test(conf_reload, certificate_and_key_go_together_and_with_listen_tls)
         char errors[1024];
 
         cr_expect_eq(load(cases[i].text, NULL, &conf, errors), CONF_EXIT_USAGE, "case %zu", i);
-        cr_expect(strstr(errors, cases[i].words), "case %zu: %s", i, errors);
+        cr_expect(strstr(errors, expand(cases[i].words)), "case %zu: %s", i, errors);
         cr_expect_eq(strchr(errors, '\n') + 1, errors + strlen(errors), "case %zu has more than a line: %s", i, errors);
     }
 }

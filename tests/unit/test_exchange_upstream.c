@@ -539,6 +539,44 @@ Test(exchange_upstream, a_host_without_its_storage_is_passed_by)
     end(x);
 }
 
+Test(exchange_upstream, a_host_that_does_not_understand_is_passed_by)
+{
+    open_peer(play_hello);
+    struct exchange *x = fixture_request(fixture, "GET", TARGET, plain);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, 0x80004005u, "", NULL, 0);
+    cr_assert_eq(until_answer(x, exchange_continue(x)), EXCHANGE_ANSWER);
+    expect_answer(x, 200, NULL);
+    end(x);
+}
+
+Test(exchange_upstream, an_answer_that_nobody_can_read_is_asked_for_elsewhere)
+{
+    open_peer(play_hello);
+    struct exchange *x = fixture_request(fixture, "GET", TARGET, plain);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, VSP_STATUS_OK, "{\"schemaVersion\":1}", NULL, 0);
+    cr_assert_eq(until_answer(x, exchange_continue(x)), EXCHANGE_ANSWER);
+    expect_answer(x, 200, NULL);
+    end(x);
+}
+
+Test(exchange_upstream, what_may_not_run_twice_stays_with_a_host_that_does_not_understand)
+{
+    static const char *const fields[] = {"Host: 127.0.0.1", "Content-Length: 0", "x-ms-blob-type: AppendBlob", NULL};
+
+    open_route(NOBODY, 4);
+    struct exchange *x = fixture_request(fixture, "PUT", TARGET "?comp=appendblock", fields);
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_WAIT);
+    fixture_answer(fixture, 0x80004005u, "", NULL, 0);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    expect_answer(x, 500, "InternalError");
+    end(x);
+}
+
 /* ---- losses ---- */
 
 Test(exchange_upstream, a_body_lost_with_its_channel_goes_from_the_slot_when_that_is_safe)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The exposition, read back as a scraper reads it. */
 #include "../../src/blobproxyd/metrics.h"
+#include "../../src/blobproxyd/metrics_process.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,25 +50,96 @@ static double value_of(const char *series)
 
 TestSuite(metrics, .init = make_metrics, .fini = free_metrics);
 
+/* Every line that is no comment. */
+static unsigned count_series(void)
+{
+    unsigned count = 0;
+
+    for (const char *line = text.bytes; line && *line; line = strchr(line, '\n') + 1)
+        count += *line != '#';
+    return count;
+}
+
+/* The exposition without its values. */
+static void copy_names(struct buf *names)
+{
+    buf_clear(names);
+    for (const char *line = text.bytes; line && *line; line = strchr(line, '\n') + 1) {
+        const char *end = strchr(line, '\n'), *value = memrchr(line, ' ', (size_t)(end - line));
+
+        cr_assert_eq(buf_append(names, line, (size_t)((*line == '#' ? end : value) - line)), 0);
+        cr_assert_eq(buf_puts(names, "\n"), 0);
+    }
+}
+
+static void expect_zero(const char *name, const char *labels)
+{
+    char series[256];
+
+    snprintf(series, sizeof(series), *labels ? "%s{%s}" : "%s%s", name, labels);
+    cr_expect_eq(value_of(series), 0.0, "%s", series);
+}
+
 Test(metrics, every_row_is_there_at_zero_from_the_start)
 {
-    static const struct {
-        const char *exposed, *labels;
+    static const struct row {
+        const char *family, *value_labels, *histogram_labels;
     } rows[] = {
-#define COUNTER(name, exposed, labels, help) {exposed, labels},
-#define GAUGE(name, exposed, labels, help) {exposed, labels},
+#define FAMILY(exposed, type, help) {exposed, NULL, NULL},
+#define VALUE(name, labels, note) {NULL, labels, NULL},
+#define BUCKETS(name, labels, note) {NULL, NULL, labels},
 #include "../../src/blobproxyd/metrics.def"
-#undef COUNTER
-#undef GAUGE
     };
+    char name[80] = "";
+
     scrape();
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        char series[256];
-        bool has_labels = *rows[i].labels != '\0';
-        snprintf(series, sizeof(series), "%s%s%s%s", rows[i].exposed, has_labels ? "{" : "", rows[i].labels,
-                 has_labels ? "}" : "");
-        cr_expect_eq(value_of(series), 0.0, "%s", series);
+        if (rows[i].family)
+            snprintf(name, sizeof(name), "%s", rows[i].family);
+        else if (rows[i].histogram_labels)
+            strcat(name, "_count");
+        if (!rows[i].family && strcmp(name, "blobproxy_shards") != 0 && strcmp(name, "blobproxy_loop_silence_seconds") != 0)
+            expect_zero(name, rows[i].value_labels ? rows[i].value_labels : rows[i].histogram_labels);
+        if (rows[i].histogram_labels)
+            name[strlen(name) - strlen("_count")] = '\0';
     }
+}
+
+Test(metrics, every_operation_and_every_known_status_are_there_at_zero_from_the_start)
+{
+    static const char *const codes[] = {"2xx", "3xx", "4xx", "5xx"};
+    char labels[96];
+
+    scrape();
+    for (unsigned i = 0; i < OPERATION_COUNT * 4; i++) {
+        snprintf(labels, sizeof(labels), "operation=\"%s\",code=\"%s\"", operation_row(i / 4)->label, codes[i % 4]);
+        expect_zero("blobproxy_requests_total", labels);
+    }
+    expect_zero("blobproxy_responses_total", "code=\"206\"");
+    expect_zero("blobproxy_responses_total", "code=\"other\"");
+}
+
+Test(metrics, no_operation_and_no_status_adds_a_series_and_the_budget_holds)
+{
+    struct buf before, after;
+
+    buf_init(&before, TEXT_MAX_BYTES);
+    buf_init(&after, TEXT_MAX_BYTES);
+    scrape();
+    copy_names(&before);
+    for (unsigned status = 0; status < 2000; status++)
+        for (enum operation operation = 0; operation < OPERATION_COUNT; operation++) {
+            metrics_answer(metrics_shard(metrics, status % 3), operation, status);
+            metrics_request(metrics_shard(metrics, status % 3), operation, status % 2, (uint64_t)status << 40);
+        }
+    scrape();
+    copy_names(&after);
+    cr_expect_str_eq(after.bytes, before.bytes);
+    cr_expect_leq(count_series(), METRICS_SERIES_MAX);
+    /* Room for values of ten digits more in each line. */
+    cr_expect_leq(before.len + 12 * count_series(), METRICS_TEXT_MAX_BYTES);
+    buf_free(&before);
+    buf_free(&after);
 }
 
 Test(metrics, help_and_type_stand_once_before_all_samples_of_their_name)
@@ -75,8 +148,6 @@ Test(metrics, help_and_type_stand_once_before_all_samples_of_their_name)
     char current[80] = "";
     size_t seen_count = 0;
 
-    metrics_exchange(metrics_shard(metrics, 0), OPERATION_GetBlob, 200, 1);
-    metrics_exchange(metrics_shard(metrics, 0), OPERATION_ListBlobs, 404, 1);
     scrape();
     for (char *line = strtok(text.bytes, "\n"); line; line = strtok(NULL, "\n")) {
         char name[80];
@@ -85,14 +156,14 @@ Test(metrics, help_and_type_stand_once_before_all_samples_of_their_name)
                 cr_expect_str_neq(seen[i], name, "%s has two HELP lines", name);
             strcpy(seen[seen_count++], name);
             strcpy(current, name);
-            cr_expect(strlen(line) > strlen("# HELP ") + strlen(name) + 1, "%s has no help", name);
+            cr_expect_eq(line[strlen(line) - 1], '.', "%s has no sentence as help", name);
         } else if (sscanf(line, "# TYPE %79s", name) == 1) {
             cr_expect_str_eq(name, current);
         } else {
             cr_expect_eq(strncmp(line, current, strlen(current)), 0, "%s does not stand with %s", line, current);
         }
     }
-    cr_expect_gt(seen_count, 20u);
+    cr_expect_gt(seen_count, 40u);
 }
 
 Test(metrics, shards_are_summed)
@@ -118,50 +189,71 @@ Test(metrics, a_gauge_goes_down_again)
     cr_expect_eq(value_of("blobproxy_exchanges_in_flight"), 2.0);
 }
 
-Test(metrics, requests_appear_with_their_first_exchange)
+Test(metrics, an_answer_counts_by_operation_and_class_and_by_status)
 {
+    metrics_answer(metrics_shard(metrics, 0), OPERATION_GetBlob, 206);
+    metrics_answer(metrics_shard(metrics, 1), OPERATION_GetBlob, 206);
+    metrics_answer(metrics_shard(metrics, 1), OPERATION_GetBlob, 304);
+    metrics_answer(metrics_shard(metrics, 1), OPERATION_PutBlock, 206);
     scrape();
-    cr_expect_eq(value_of("blobproxy_requests_total{operation=\"GetBlob\",code=\"206\"}"), -1.0);
-    metrics_exchange(metrics_shard(metrics, 0), OPERATION_GetBlob, 206, 10);
-    metrics_exchange(metrics_shard(metrics, 1), OPERATION_GetBlob, 206, 10);
-    scrape();
-    cr_expect_eq(value_of("blobproxy_requests_total{operation=\"GetBlob\",code=\"206\"}"), 2.0);
+    cr_expect_eq(value_of("blobproxy_requests_total{operation=\"GetBlob\",code=\"2xx\"}"), 2.0);
+    cr_expect_eq(value_of("blobproxy_requests_total{operation=\"GetBlob\",code=\"3xx\"}"), 1.0);
+    cr_expect_eq(value_of("blobproxy_responses_total{code=\"206\"}"), 3.0);
+    cr_expect_eq(value_of("blobproxy_responses_total{code=\"304\"}"), 1.0);
 }
 
-Test(metrics, statuses_that_nobody_knows_share_one_series)
+Test(metrics, statuses_that_nobody_knows_share_one_series_and_those_that_are_none_are_failures)
 {
     static const unsigned statuses[] = {0, 99, 299, 418, 599, 600, 999, 4000000000u};
     for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
-        metrics_exchange(metrics_shard(metrics, 0), OPERATION_PutBlockBlob, statuses[i], 10);
+        metrics_answer(metrics_shard(metrics, 0), OPERATION_PutBlockBlob, statuses[i]);
     scrape();
-    cr_expect_eq(value_of("blobproxy_requests_total{operation=\"PutBlockBlob\",code=\"other\"}"), 8.0);
+    cr_expect_eq(value_of("blobproxy_responses_total{code=\"other\"}"), 8.0);
+    cr_expect_eq(value_of("blobproxy_requests_total{operation=\"PutBlockBlob\",code=\"2xx\"}"), 1.0);
+    cr_expect_eq(value_of("blobproxy_requests_total{operation=\"PutBlockBlob\",code=\"4xx\"}"), 1.0);
+    cr_expect_eq(value_of("blobproxy_requests_total{operation=\"PutBlockBlob\",code=\"5xx\"}"), 6.0);
 }
 
-Test(metrics, operations_fall_into_their_class)
+Test(metrics, requests_fall_into_their_class_and_route)
 {
+    static const enum operation operations[] = {OPERATION_GetBlob,    OPERATION_GetBlobProperties, OPERATION_PutBlockBlob,
+                                                OPERATION_DeleteBlob, OPERATION_LeaseBlob,         OPERATION_ListBlobs};
     struct metrics_shard *shard = metrics_shard(metrics, 0);
-    metrics_exchange(shard, OPERATION_GetBlob, 200, 10);
-    metrics_exchange(shard, OPERATION_GetBlobProperties, 200, 10);
-    metrics_exchange(shard, OPERATION_PutBlockBlob, 201, 10);
-    metrics_exchange(shard, OPERATION_DeleteBlob, 202, 10);
-    metrics_exchange(shard, OPERATION_LeaseBlob, 200, 10);
-    metrics_exchange(shard, OPERATION_ListBlobs, 200, 10);
-    metrics_exchange(shard, OPERATION_Unknown, 400, 10);
+
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+        metrics_request(shard, operations[i], false, 10);
+    metrics_request(shard, OPERATION_Unknown, true, 10);
+    metrics_request(shard, OPERATION_GetBlob, true, 2000000);
     scrape();
-    cr_expect_eq(value_of("blobproxy_exchange_duration_seconds_count{class=\"read\"}"), 2.0);
-    cr_expect_eq(value_of("blobproxy_exchange_duration_seconds_count{class=\"write\"}"), 3.0);
-    cr_expect_eq(value_of("blobproxy_exchange_duration_seconds_count{class=\"list\"}"), 1.0);
-    cr_expect_eq(value_of("blobproxy_exchange_duration_seconds_count{class=\"other\"}"), 1.0);
+    cr_expect_eq(value_of("blobproxy_request_duration_seconds_count{class=\"read\",route=\"channel\"}"), 2.0);
+    cr_expect_eq(value_of("blobproxy_request_duration_seconds_count{class=\"write\",route=\"channel\"}"), 3.0);
+    cr_expect_eq(value_of("blobproxy_request_duration_seconds_count{class=\"list\",route=\"channel\"}"), 1.0);
+    cr_expect_eq(value_of("blobproxy_request_duration_seconds_count{class=\"other\",route=\"channel\"}"), 0.0);
+    cr_expect_eq(value_of("blobproxy_request_duration_seconds_count{class=\"other\",route=\"upstream\"}"), 1.0);
+    cr_expect_eq(value_of("blobproxy_request_duration_seconds_sum{class=\"read\",route=\"upstream\"}"), 2.0);
+}
+
+Test(metrics, a_figure_kept_in_microseconds_is_told_in_seconds)
+{
+    metrics_set(metrics_shard(metrics, 2), METRIC_LOOP_SILENCE, 1250001);
+    scrape();
+    cr_expect_float_eq(value_of("blobproxy_loop_silence_seconds"), 1.250001, 1e-9);
+}
+
+Test(metrics, the_shards_are_told)
+{
+    scrape();
+    cr_expect_eq(value_of("blobproxy_shards"), 2.0);
 }
 
 Test(metrics, buckets_are_cumulative_and_a_bound_belongs_to_its_bucket)
 {
     struct metrics_shard *shard = metrics_shard(metrics, 0);
-    metrics_transfer(shard, 0);
-    metrics_transfer(shard, 100);      /* exactly 0.0001 */
-    metrics_transfer(shard, 101);      /* the next one */
-    metrics_transfer(shard, 60000000); /* exactly the last bound */
-    metrics_transfer(shard, 60000001); /* beyond every bound */
+    metrics_observe(shard, HISTOGRAM_TRANSFER, 0);
+    metrics_observe(shard, HISTOGRAM_TRANSFER, 100);      /* exactly 0.0001 */
+    metrics_observe(shard, HISTOGRAM_TRANSFER, 101);      /* the next one */
+    metrics_observe(shard, HISTOGRAM_TRANSFER, 60000000); /* exactly the last bound */
+    metrics_observe(shard, HISTOGRAM_TRANSFER, 60000001); /* beyond every bound */
     scrape();
     cr_expect_eq(value_of("blobproxy_transfer_duration_seconds_bucket{le=\"0.0001\"}"), 2.0);
     cr_expect_eq(value_of("blobproxy_transfer_duration_seconds_bucket{le=\"0.00025\"}"), 3.0);
@@ -178,10 +270,11 @@ Test(metrics, bucket_counts_and_bounds_never_decrease)
     unsigned lines = 0;
 
     for (uint64_t us = 1; us < 100000000; us *= 3)
-        metrics_exchange(metrics_shard(metrics, 1), OPERATION_ListBlobs, 200, us);
+        metrics_request(metrics_shard(metrics, 1), OPERATION_ListBlobs, false, us);
     scrape();
     for (char *line = strtok(text.bytes, "\n"); line; line = strtok(NULL, "\n")) {
-        if (sscanf(line, "blobproxy_exchange_duration_seconds_bucket{class=\"list\",le=\"%lf\"} %lf", &bound, &count) != 2)
+        if (sscanf(line, "blobproxy_request_duration_seconds_bucket{class=\"list\",route=\"channel\",le=\"%lf\"} %lf", &bound,
+                   &count) != 2)
             continue;
         cr_expect_geq(count, last, "%s", line);
         cr_expect_gt(bound, last_bound, "%s", line);
@@ -218,12 +311,27 @@ Test(metrics, an_open_file_counts)
     close(fd);
 }
 
+Test(metrics, descriptors_counted_one_by_one_are_as_many_as_the_kernel_says)
+{
+    int high = fcntl(1, F_DUPFD, 200);
+    scrape();
+    cr_expect_eq((double)metrics_process_count_fds(256), value_of("process_open_fds"));
+    cr_expect_eq(metrics_process_count_fds(201), metrics_process_count_fds(200) + 1);
+    close(high);
+}
+
 Test(metrics, the_build_is_named)
 {
     scrape();
     cr_expect_not_null(strstr(text.bytes, "blobproxy_build_info{version=\""));
-    cr_expect_not_null(strstr(text.bytes, ",libmicrohttpd=\""));
-    cr_expect_not_null(strstr(text.bytes, ",libevent=\""));
+    static const char *const labels[] = {"revision", "libmicrohttpd", "libevent", "libcurl", "gnutls"};
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++) {
+        char begin[32];
+        snprintf(begin, sizeof(begin), ",%s=\"", labels[i]);
+        const char *found = strstr(text.bytes, begin);
+        cr_assert_not_null(found, "no %s", labels[i]);
+        cr_expect_neq(found[strlen(begin)], '"', "%s is empty", labels[i]);
+    }
 }
 
 Test(metrics, a_text_that_does_not_fit_is_an_error)
@@ -239,8 +347,8 @@ Test(metrics, a_text_that_does_not_fit_is_an_error)
 static void *count_up(void *shard)
 {
     for (unsigned i = 0; i < WRITES; i++) {
-        metrics_add(shard, METRIC_CONNECTIONS, 1);
-        metrics_exchange(shard, OPERATION_GetBlob, 200, i);
+        metrics_add(shard, METRIC_CONNECTIONS_TCP, 1);
+        metrics_request(shard, OPERATION_GetBlob, false, i);
     }
     return NULL;
 }
@@ -255,6 +363,6 @@ Test(metrics, writers_on_their_own_threads_lose_nothing_while_somebody_scrapes)
     for (unsigned i = 0; i < 2; i++)
         pthread_join(threads[i], NULL);
     scrape();
-    cr_expect_eq(value_of("blobproxy_connections_accepted_total"), 2.0 * WRITES);
-    cr_expect_eq(value_of("blobproxy_exchange_duration_seconds_count{class=\"read\"}"), 2.0 * WRITES);
+    cr_expect_eq(value_of("blobproxy_connections_accepted_total{listener=\"tcp\"}"), 2.0 * WRITES);
+    cr_expect_eq(value_of("blobproxy_request_duration_seconds_count{class=\"read\",route=\"channel\"}"), 2.0 * WRITES);
 }

@@ -42,7 +42,8 @@ static const struct {
 };
 
 _Static_assert(_IOC(_IOC_READ | _IOC_WRITE, 'R', 0xf0, 72) == 0xC04852F0u &&
-                   _IOC(_IOC_READ | _IOC_WRITE, 'R', 10, 72) == 0xC048520Au,
+                   _IOC(_IOC_READ | _IOC_WRITE, 'R', 10, 72) == 0xC048520Au &&
+                   _IOC(_IOC_READ | _IOC_WRITE, 'R', 10, 64) == DEVICE_V1_NUMBER,
                "the published numbers");
 
 static int system_open(const char *path)
@@ -81,8 +82,13 @@ int device_open(const struct device_calls *calls, const char *path)
 
 int device_probe(const struct device_calls *calls, int fd, enum device_command command)
 {
+    return device_probe_number(calls, fd, commands[command].number);
+}
+
+int device_probe_number(const struct device_calls *calls, int fd, uint32_t number)
+{
     /* Nothing is ever mapped at 0 (vm.mmap_min_addr), so a driver that knows the number cannot read the argument. */
-    int r = calls->ioctl(fd, commands[command].number, NULL);
+    int r = calls->ioctl(fd, number, NULL);
 
     /* Success would be a driver that takes no argument for this number: not ours. */
     return r == -EFAULT ? 0 : r == 0 ? -ENOTTY : r;

@@ -12,6 +12,10 @@
 
 #define DEVICE_PATH "/dev/azure_blob"
 
+/* The first version of the published series: its struct has 64 bytes, without data_valid. Only probed for, never used. */
+#define DEVICE_V1_PATH "/dev/azure_xs_fastpath"
+#define DEVICE_V1_NUMBER 0xC040520Au
+
 /* The driver's limit for each single length; LIMIT_TRANSFER_PAGES is the one for all three buffers. */
 #define DEVICE_BUFFER_BYTES_MAX (32u * 1024 * 1024)
 
@@ -40,6 +44,9 @@ int device_open(const struct device_calls *calls, const char *path) MUST_CHECK;
  * 0: it does; -EACCES: it does, but the descriptor belongs to other credentials; -ENODEV: the device is being removed; anything
  * else (-EINVAL, -ENOTTY and -EIO among published drivers): it does not. */
 int device_probe(const struct device_calls *calls, int fd, enum device_command command) MUST_CHECK;
+
+/* The same for any number, such as DEVICE_V1_NUMBER. */
+int device_probe_number(const struct device_calls *calls, int fd, uint32_t number) MUST_CHECK;
 
 /* Opens it if its driver knows one of the numbers, and tells which. A descriptor, or a negative errno and in err why
  * ("open PATH: No such file or directory"). */

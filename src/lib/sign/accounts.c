@@ -191,6 +191,15 @@ const struct account *accounts_find(const struct accounts *accounts, const char 
     return NULL;
 }
 
+const struct account *accounts_at(const struct accounts *accounts, size_t index)
+{
+    const struct account_node *node = accounts->first;
+
+    while (index-- > 0)
+        node = node->next;
+    return &node->account;
+}
+
 size_t accounts_count(const struct accounts *accounts)
 {
     return accounts->count;

@@ -41,5 +41,7 @@ int accounts_add_development(struct accounts *accounts, struct err *err) MUST_CH
 /* NULL when unknown. Borrowed until accounts_free. */
 const struct account *accounts_find(const struct accounts *accounts, const char *name);
 size_t accounts_count(const struct accounts *accounts);
+const struct account *accounts_at(const struct accounts *accounts,
+                                  size_t index); /* index < accounts_count(); likewise borrowed */
 
 #endif
