@@ -98,7 +98,7 @@ def fault_steps(place):
 def violation_steps(place):
     run = place.scenario
     run("good_memory", "memory that has been written to, of whatever kind, is no violation")
-    for kind in ("never_written", "only_read", "shared_by_fork", "only_the_last_page"):
+    for kind in ("never_written", "only_read", "shared_by_fork", "only_the_last_page", "taken_away"):
         run("violation_" + kind, f"a violation: {kind.replace('_', ' ')}", exit_code=VIOLATIONS)
 
 

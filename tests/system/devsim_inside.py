@@ -684,6 +684,18 @@ def violation_only_the_last_page(sim):
 
 
 @scenario
+def violation_taken_away(sim):
+    fd = opened()
+    sim("stall on")
+    arguments = ping()
+    with in_thread(lambda: call(fd, arguments)):
+        sim.wait(lambda stats: stats["in_ring"] == 1, "one in the ring")
+        arguments.response.close(0)
+        sim("stall off")
+    equal(sim.stats()["violations"], 1)
+
+
+@scenario
 def violation_shared_by_fork(sim):
     memory = Memory(65536)
     child = os.fork()
