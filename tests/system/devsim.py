@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """blobdevsim is the driver that was published: its checks in their order, each error, what it writes back; and each of its faults.
 
-Each scenario is a function in devsim_inside.py, run as the command of a blobdevsim of its own, against one blobhostd."""
+Each scenario is a function in devsim_calls.py or devsim_faults.py, run as the command of a blobdevsim of its own, against one blobhostd."""
 
 import os
 import pathlib
