@@ -109,11 +109,11 @@ struct conf {
 
 enum conf_action { CONF_RUN, CONF_EXIT_OK, CONF_EXIT_USAGE /* 2 */ };
 
-/* Reads argv, the file that it names (or the default one, when that exists), conf.d/ *.conf beside it in the order of their
- * names, and the variables BLOBPROXYD_SECTION_KEY; later ones win, then options. Checks everything that can be checked without
- * acting.
- * --help, --version, --check-config and --dump-config print on out; errors print as one line each "blobproxyd: PATH:LINE:
- * section.key: what is wrong, what to write" on err_out, all of them, not only the first. On CONF_RUN *ret_conf is set. */
+/* Reads argv, the file that it names (or the default one, when that exists), the files of conf.d beside it in the order of their
+ * names, and the variables BLOBPROXYD_SECTION_KEY; later ones win, and options over all. Checks everything that can be checked
+ * without acting. --help, --version, --check-config and --dump-config print on out; errors print as one line each
+ * "blobproxyd: PATH:LINE: section.key: what is wrong, what to write" on err_out, all of them, not only the first.
+ * On CONF_RUN *ret_conf is set. */
 enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, struct conf **ret_conf);
 
 struct conf *conf_ref(const struct conf *conf);  /* one count more; any thread */

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* /dev/azure_blob_host, see host_abi.h. One process at a time. */
+#ifndef AZB_HOST_H
+#define AZB_HOST_H
+
+int azb_host_add(void);
+void azb_host_remove(void);
+
+#endif
