@@ -64,6 +64,9 @@ int daemon_survey(void *arg, enum survey_topic topic, survey_done done, void *do
 /* Gauges and warnings of a configuration that was read, taken or not. */
 void daemon_tell_of_conf(struct daemon *daemon, bool is_taken);
 
+/* The log is written as it says. */
+void daemon_log_as(const struct conf *conf);
+
 /* Reads it again and tells systemd. 0: taken, kept names what takes effect only at a start. Otherwise all stays, and err says
  * why. */
 int daemon_reload(struct daemon *daemon, struct buf *kept, struct err *err);
