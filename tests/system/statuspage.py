@@ -244,7 +244,7 @@ def figures(browser, daemon):
                     chart.dispatchEvent(new PointerEvent("pointerleave"));
                     return [lines, latest, under, marks, legend()]"""
         lines, latest, under, marks, again = browser.run(script)
-        equal(len(lines), 11)
+        equal(len(lines), 9)  # of 11: nothing went upstream or waited for a slot
         assert all(length > 10 for length in lines), lines
         equal((marks, again), (1, latest))
         assert under != latest, under
