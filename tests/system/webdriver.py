@@ -63,6 +63,9 @@ class Browser:
                    "--hide-scrollbars", f"--window-size={self.size[0]},{self.size[1]}", f"--user-data-dir={self.directory}/profile", *QUIET]}  # fmt: skip
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
         self.session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        self.open("about:blank")
+        self.requests()
+        self.events = []
 
     def _call(self, method, path, body=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -100,12 +103,11 @@ class Browser:
         return [(entry["level"], entry["message"]) for entry in self._ask("POST", "/se/log", {"type": "browser"})]
 
     def requests(self):
-        """The URLs that pages asked for, so far; the browser's own page, which it begins with, asks the browser itself."""
+        """The URLs that pages asked for, so far; without those of the browser's own page, which it begins with."""
         for entry in self._ask("POST", "/se/log", {"type": "performance"}):
             event = json.loads(entry["message"])["message"]
             if event["method"] == "Network.requestWillBeSent":
                 self.events.append(event["params"]["request"]["url"])
-        self.events = [url for url in self.events if not url.startswith("chrome:")]
         return self.events
 
     def screenshot(self, path):
