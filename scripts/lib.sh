@@ -8,6 +8,7 @@ build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicro
     libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libcurl4-gnutls-dev libgnutls28-dev libjansson-dev
     zlib1g-dev)
 test_packages=(apparmor clang libclang-rt-14-dev curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck systemd)
+page_packages=(chromium chromium-driver)
 deb_packages=(debhelper dpkg-dev fakeroot lintian)
 rpm_packages=(rpm rpmlint)
 
@@ -90,6 +91,23 @@ find_python() {
 install_python() {
     find_python >/dev/null || install_packages python3 python3-venv
     find_python >/dev/null || die "Python 3.9 or later with venv is needed"
+}
+
+# Debian's package prometheus, unpacked and not installed: installing it starts a server. Fails when it cannot be had.
+prometheus_directory=$root/build-prometheus
+install_prometheus() {
+    local work
+    [[ ! -x $prometheus_directory/prometheus || ! -x $prometheus_directory/promtool ]] || return 0
+    command -v apt-get >/dev/null || return 1
+    say "fetching prometheus into ${prometheus_directory#"$root/"} (unpacked there, not installed)"
+    work=$(mktemp -d)
+    chmod 755 "$work" # apt downloads as another user
+    if (cd "$work" && { apt-get download -q prometheus || { as_root apt-get update -q && apt-get download -q prometheus; }; }) &&
+        dpkg-deb -x "$work"/prometheus_*.deb "$work/unpacked" && mkdir -p "$prometheus_directory"; then
+        mv "$work/unpacked/usr/bin/"{prometheus,promtool} "$prometheus_directory/"
+    fi
+    rm -rf "$work"
+    [[ -x $prometheus_directory/prometheus ]]
 }
 
 # The Python SDK of requirements.txt in a virtual environment, once for each requirements.txt.

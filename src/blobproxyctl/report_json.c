@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The report as JSON: the verdict, the rows, and the facts with their numbers. */
-#ifdef HAVE_CONFIG_H
-#include "config.h"
-#endif
-
+#include "../blobproxyd/version.h"
 #include "report.h"
 
 #include <errno.h>

@@ -13,7 +13,6 @@
 
 #define PROBLEMS_MAX_BYTES (1u << 20) /* what a file of that size can cause is cut, not refused */
 #define DUMP_MAX_BYTES (1u << 20)
-#define SECRET_RUN_BYTES 40 /* of base64: a signature has 44, a key 88; a path may have as many, then just its line is told */
 
 const struct conf_row conf_rows[CONF_KEY_COUNT] = {
 /* Not by a macro of their own inside: the compiler's "unix" would be replaced on the way. */
@@ -80,24 +79,6 @@ const char *conf_keep_name(struct conf *conf, const char *text)
     name->next = conf->names;
     conf->names = name;
     return name->text;
-}
-
-bool conf_may_be_secret(struct slice value)
-{
-    static const char *const marks[] = {"sig=", "Key=", "Signature="};
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=";
-    size_t run = 0;
-
-    for (size_t i = 0; i < value.len; i++) {
-        run = value.bytes[i] && strchr(letters, value.bytes[i]) ? run + 1 : 0;
-        if (run == SECRET_RUN_BYTES)
-            return true;
-    }
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        if (memmem(value.bytes, value.len, marks[i], strlen(marks[i])))
-            return true;
-    }
-    return false;
 }
 
 /* What is wrong with a value begins with the value in quotes. */

@@ -28,6 +28,8 @@ enum conf_channel { CONF_CHANNEL_EMULATED, CONF_CHANNEL_DEVICE, CONF_CHANNEL_AUT
 
 enum conf_fallback { FALLBACK_OFF, FALLBACK_HTTPS };
 
+enum conf_access { CONF_ACCESS_NONE, CONF_ACCESS_ERRORS, CONF_ACCESS_ALL };
+
 #define CONF_URL_ACCOUNT "{account}" /* stands in upstream.url for the account's name */
 
 /* One member per row of conf.def, in its order. Durations in milliseconds, sizes in bytes. */
@@ -87,7 +89,10 @@ struct conf {
     char *accounts_endpoint;           /* "https://{account}.blob.core.windows.net", or "" for that of channel.suffix */
     bool accounts_development;         /* devstoreaccount1 and its published key: yes with --emulated, else no */
 
-    enum log_level log_level; /* notice */
+    enum log_level log_level;    /* notice */
+    enum log_format log_format;  /* auto */
+    enum conf_access log_access; /* none */
+    uint32_t log_access_sample;  /* 1 */
 
     /* Not from the file. */
     bool is_control_named;       /* somebody has set listen.control: it must be had */
@@ -104,11 +109,11 @@ struct conf {
 
 enum conf_action { CONF_RUN, CONF_EXIT_OK, CONF_EXIT_USAGE /* 2 */ };
 
-/* Reads argv, the file that it names (or the default one, when that exists), conf.d/ *.conf beside it in the order of their
- * names, and the variables BLOBPROXYD_SECTION_KEY; later ones win, then options. Checks everything that can be checked without
- * acting.
- * --help, --version, --check-config and --dump-config print on out; errors print as one line each "blobproxyd: PATH:LINE:
- * section.key: what is wrong, what to write" on err_out, all of them, not only the first. On CONF_RUN *ret_conf is set. */
+/* Reads argv, the file that it names (or the default one, when that exists), the files of conf.d beside it in the order of their
+ * names, and the variables BLOBPROXYD_SECTION_KEY; later ones win, and options over all. Checks everything that can be checked
+ * without acting. --help, --version, --check-config and --dump-config print on out; errors print as one line each
+ * "blobproxyd: PATH:LINE: section.key: what is wrong, what to write" on err_out, all of them, not only the first.
+ * On CONF_RUN *ret_conf is set. */
 enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, struct conf **ret_conf);
 
 struct conf *conf_ref(const struct conf *conf);  /* one count more; any thread */

@@ -250,16 +250,21 @@ static void check_addresses(const struct conf *conf, struct conf_problems *probl
                      conf->listen_metrics);
 }
 
+static void check_control(const struct conf *conf, enum conf_key other, const char *path, struct conf_problems *problems)
+{
+    if (*conf->listen_control && conf_is_usable(conf, CONF_listen_control) && conf_is_usable(conf, other) &&
+        strcmp(conf->listen_control, path) == 0)
+        problem_of_two(conf, CONF_listen_control, other, path, "path", problems);
+}
+
 static void check_sockets(const struct conf *conf, struct conf_problems *problems)
 {
     if (!conf->listen_tcp.items[0] && !conf->listen_tls.items[0] && !*conf->listen_unix &&
         conf_is_usable(conf, CONF_listen_tcp) && conf_is_usable(conf, CONF_listen_unix))
         conf_problem(problems, &conf->origins[CONF_listen_tcp], &conf_rows[CONF_listen_tcp],
                      "nothing to listen on, write an address here or a path in listen.unix");
-    if (*conf->listen_control && conf_is_usable(conf, CONF_listen_control) &&
-        (strcmp(conf->listen_control, conf->listen_unix) == 0 || strcmp(conf->listen_control, conf->channel_socket) == 0))
-        conf_problem(problems, &conf->origins[CONF_listen_control], &conf_rows[CONF_listen_control],
-                     "%s is also listen.unix or channel.socket, write another path", conf->listen_control);
+    check_control(conf, CONF_listen_unix, conf->listen_unix, problems);
+    check_control(conf, CONF_channel_socket, conf->channel_socket, problems);
     if (strcmp(conf->listen_unix, conf->channel_socket) == 0 && conf_is_usable(conf, CONF_channel_socket))
         problem_of_two(conf, CONF_listen_unix, CONF_channel_socket, conf->listen_unix, "path", problems);
 }

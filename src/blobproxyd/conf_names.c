@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of sections and keys: finding them, and what is said of one that nobody knows. */
+/* Names of sections and keys: finding them, and what is said of one that nobody knows, or that may be a secret. */
 #include "conf_private.h"
 
 #include <string.h>
 
-#define SHOWN_BYTES 40 /* more than any name of ours; a key in base64 is longer */
+#define SHOWN_BYTES 40      /* more than any name of ours; a key in base64 is longer */
+#define SECRET_RUN_BYTES 40 /* of base64: a signature has 44, a key 88; a path may have as many, then just its line is told */
 #define SECTIONS_BYTES 256
 #define ADVICE_BYTES 128
 
@@ -40,6 +41,24 @@ struct slice conf_shown(struct slice name)
             return SLICE("?");
     }
     return name.len <= SHOWN_BYTES ? name : SLICE("?");
+}
+
+bool conf_may_be_secret(struct slice value)
+{
+    static const char *const marks[] = {"sig=", "Key=", "Signature="};
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/=";
+    size_t run = 0;
+
+    for (size_t i = 0; i < value.len; i++) {
+        run = value.bytes[i] && strchr(letters, value.bytes[i]) ? run + 1 : 0;
+        if (run == SECRET_RUN_BYTES)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        if (memmem(value.bytes, value.len, marks[i], strlen(marks[i])))
+            return true;
+    }
+    return false;
 }
 
 static const char *candidate_section(size_t index, const void *arg)

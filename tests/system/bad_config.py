@@ -52,6 +52,9 @@ WRONG = [
     ("[listen]\nunix = run/x.sock", 2, "listen.unix", "write one that begins with /"),
     (f"[listen]\nunix = {LONG}", 2, "listen.unix", "108 bytes, write one of at most 107"),
     ("[listen]\nunix = /a\n[channel]\nsocket = /a", 2, "listen.unix", "also in channel.socket, write another path"),
+    ("[listen]\ncontrol = x.sock", 2, "listen.control", "write one that begins with /"),
+    ("[listen]\nunix = /run/blobproxyd-control.sock\ncontrol = /run/blobproxyd-control.sock", 3, "listen.control", "write another path"),
+    ("[listen]\ncontrol_group = no such group", 2, "listen.control_group", "write"),
     ("[listen]\nunix_mode = rw", 2, "listen.unix_mode", "write octal digits such as 0660"),
     ("[listen]\nhosts = a b a", 2, "listen.hosts", "a stands twice, write it once"),
     ("[listen]\nhosts = " + " ".join(map(str, range(17))), 2, "listen.hosts", "more than 16 entries, write fewer"),
@@ -134,7 +137,7 @@ class Place:
         self.right = self.directory / "blobproxyd.conf"
         self.drop_in = self.directory / "conf.d/50-wrong.conf"
         self.alone = self.directory / "alone/wrong.conf"
-        self.unix = self.directory / "taken.sock"
+        self.unix = [self.directory / name for name in ("control.sock", "taken.sock")]
         self.sockets = []
         for path in (self.drop_in, self.alone):
             path.parent.mkdir()
@@ -153,22 +156,23 @@ class Place:
 
     def take_all(self):
         ports = [free_port(), free_port()]
-        for address in (("127.0.0.1", ports[0]), ("127.0.0.1", ports[1]), str(self.unix)):
+        for address in (("127.0.0.1", ports[0]), ("127.0.0.1", ports[1]), *map(str, self.unix)):
             taken = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
             taken.bind(address)
             taken.listen()
             self.sockets.append(taken)
-        text = f"[listen]\ntcp = 127.0.0.1:{ports[0]}\nmetrics = 127.0.0.1:{ports[1]}\nunix = {self.unix}\n"
+        text = f"[listen]\ntcp = 127.0.0.1:{ports[0]}\nmetrics = 127.0.0.1:{ports[1]}\ncontrol = {self.unix[0]}\nunix = {self.unix[1]}\n"
         self.right.write_text(text)
 
     def files(self):
         return {path for path in self.directory.rglob("*")}
 
     def must_be_ours(self):
-        """The Unix socket is still the one that this test listens on."""
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(self.unix))
-            self.sockets[-1].accept()[0].close()
+        """The Unix sockets are still those that this test listens on."""
+        for path, taken in zip(self.unix, self.sockets[-2:]):
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(str(path))
+                taken.accept()[0].close()
 
     def close(self):
         for taken in self.sockets:

@@ -41,20 +41,31 @@ def main():
         equal(sorted(offered("")), sorted([*verbs, *options]))
 
     for verb, arguments in verbs.items():
-        with step(f"behind {verb} its options are"):
-            equal(sorted(offered(verb, "")), sorted(re.findall(r"\[(--[a-z-]+)", arguments)))
+        with step(f"behind {verb} its options are, and the words that it takes"):
+            words = [word.split()[0] for piece in re.findall(r"\[([^]]+)\]", arguments) for word in piece.split("|")]
+            equal(sorted(offered(verb, "")), sorted(words))
 
     with step("what is begun is completed"):
         equal(offered("pro"), ["probe"])
+        equal(sorted(offered("sta")), ["stats", "status"])
         equal(offered("--v"), ["--version"])
         equal(offered("--json", "pro"), ["probe"])
         equal(offered("probe", "--d"), ["--device"])
+        equal(offered("log-level", "de"), ["debug"])
         equal(offered("nothing-like-it"), [])
 
     with step("a value that is a path is one of the files"):
         with tempfile.TemporaryDirectory() as directory:
             pathlib.Path(directory, "azure_blob").touch()
             equal(offered("probe", "--device", directory + "/az"), [directory + "/azure_blob"])
+            equal(offered("--socket", directory + "/az"), [directory + "/azure_blob"])
+
+    with step("a value is no verb, and nothing is known of other values"):
+        equal(offered("--socket", "/run/x.sock", "pro"), ["probe"])
+        equal(offered("--socket", "status", "log-level", "de"), ["debug"])
+        equal(offered("stats", "--count", ""), [])
+        equal(offered("connection-string", "--account", "--t"), [])
+        equal(offered("connection-string", "--account", "mine", "--t"), ["--tls"])
 
     return finish()
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """blobdevsim is the driver that was published: its checks in their order, each error, what it writes back; and each of its faults.
 
-Each scenario is a function in devsim_inside.py, run as the command of a blobdevsim of its own, against one blobhostd."""
+Each scenario is a function in devsim_calls.py or devsim_faults.py, run as the command of a blobdevsim of its own, against one blobhostd."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from harness import BUILD, Host, equal, finish, note, step, wait_for
+from harness import BUILD, Host, equal, finish, note, skip, step, wait_for
 from simcontrol import SimControl
 
 INSIDE = pathlib.Path(__file__).with_name("devsim_inside.py")
@@ -98,7 +98,7 @@ def fault_steps(place):
 def violation_steps(place):
     run = place.scenario
     run("good_memory", "memory that has been written to, of whatever kind, is no violation")
-    for kind in ("never_written", "only_read", "shared_by_fork", "only_the_last_page"):
+    for kind in ("never_written", "only_read", "shared_by_fork", "only_the_last_page", "taken_away"):
         run("violation_" + kind, f"a violation: {kind.replace('_', ' ')}", exit_code=VIOLATIONS)
 
 
@@ -141,6 +141,44 @@ def exit_steps(place):
         equal((result.returncode, result.stdout), (126, ""))
 
 
+NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
+
+
+def python_for_nobody():
+    """An interpreter that others may run, too; None: there is none."""
+    for candidate in (os.path.realpath(sys.executable), "/usr/bin/python3"):
+        try:
+            subprocess.run([candidate, "-c", ""], cwd="/", check=True, **NOBODY)
+            return candidate
+        except (OSError, subprocess.CalledProcessError):
+            pass
+    return None
+
+
+def rightless_steps(_place):
+    """The same as a user who may do nothing, with copies that he can read."""
+    if os.geteuid() != 0:
+        return
+    python = python_for_nobody()
+    if not python:
+        skip("it needs no rights", "no Python here that others may run")
+        return
+    with step("it needs no rights"), tempfile.TemporaryDirectory(prefix="blobdevsim-test-") as directory:
+        os.chmod(directory, 0o777)
+        for file in (BUILD / "tests/blobdevsim", BUILD / "blobhostd", *INSIDE.parent.glob("*.py")):
+            shutil.copy(file, directory)
+        host = [f"{directory}/blobhostd", "--socket", f"{directory}/bus.sock", "--store", f"{directory}/store"]
+        with subprocess.Popen(host, cwd=directory, stderr=subprocess.DEVNULL, **NOBODY) as process:
+            try:
+                for name in ("sizes", "credentials_of_the_opener", "killed_while_waiting", "removal_and_return", "good_memory"):
+                    sim = [f"{directory}/blobdevsim", "--bus", f"{directory}/bus.sock", "--control", f"{directory}/c.sock", "--slots", "32,3"]
+                    command = [*sim, "--", python, "-B", f"{directory}/{INSIDE.name}", name, f"{directory}/c.sock"]
+                    result = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=60, **NOBODY)
+                    assert result.returncode == 0, f"{name}: exit status {result.returncode}: {result.stdout + result.stderr[-3000:]}"
+            finally:
+                process.terminate()
+
+
 def host_loss_steps(place):
     """The host is killed; to be run last."""
     with step("a host that goes takes the device with it, and brings it back"):
@@ -162,7 +200,8 @@ def main():
     place = Place(directory)
     try:
         place.start_host()
-        for steps in (call_steps, transfer_steps, wait_steps, fault_steps, violation_steps, exit_steps, host_loss_steps):
+        for steps in (call_steps, transfer_steps, wait_steps, fault_steps, violation_steps, exit_steps, rightless_steps,
+                      host_loss_steps):
             steps(place)
     finally:
         place.host.end_at_all_costs()

@@ -240,6 +240,23 @@ Test(conf_reload, what_needs_a_restart_is_named_and_keeps_its_value)
     conf_free(conf);
 }
 
+Test(conf_reload, a_dump_after_a_reload_says_what_runs_and_where_that_came_from)
+{
+    char kept[256];
+    struct buf dump CLEANUP(buf_free);
+    struct conf *running = must_load("[listen]\nhosts = one\n[slots]\nsmall = 8\n", NULL);
+
+    struct conf *conf = must_reload(running, "\n\n[listen]\nhosts = two\n[slots]\nsmall = 9\nlarge = 9\n", kept);
+    conf_free(running); /* with the names of its files */
+    buf_init(&dump, 65536);
+    conf_dump(conf, &dump);
+    cr_expect_str_eq(kept, "slots.small slots.large");
+    cr_expect(strstr(dump.bytes, expand("# %conf:4; reload\nhosts = two\n")), "%s", dump.bytes);
+    cr_expect(strstr(dump.bytes, expand("# %conf:4; restart\nsmall = 8\n")), "%s", dump.bytes);
+    cr_expect(strstr(dump.bytes, "# default; restart\nlarge = 24\n"), "%s", dump.bytes);
+    conf_free(conf);
+}
+
 Test(conf_reload, keys_are_read_anew_and_the_old_ones_last_with_their_configuration)
 {
     char kept[256];

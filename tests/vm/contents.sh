@@ -3,7 +3,7 @@
 # shellcheck shell=bash disable=SC2034
 
 # On the machine that runs the guest. The kernel is that of the headers.
-vm_packages=(bc bison cpio e2fsprogs flex kmod linux-headers-cloud-amd64 make mmdebstrap python3 qemu-system-x86)
+vm_packages=(bc bison cpio e2fsprogs flex kmod linux-headers-cloud-amd64 make mmdebstrap python3 qemu-system-x86 xz-utils)
 
 # Debian packages of the image. Those of the libraries that the installed programs need come by themselves.
 guest_packages=(curl init-system-helpers kmod libnss-systemd procps python3 systemd-sysv udev)
