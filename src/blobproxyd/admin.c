@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_MAX_BYTES (4u << 20) /* an exposition has about 30 KiB */
+#define TEXT_MAX_BYTES (4u << 20) /* an exposition has about 50 KiB */
 
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 #define HINT "There are / for people, /metrics, /status, /healthz and /readyz here; blobs are on another port.\n"

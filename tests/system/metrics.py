@@ -10,6 +10,7 @@ import time
 
 import promtools
 from harness import BUILD, Daemon, equal, finish, freeze, skip, step, wait_for
+from manager import Stopped, thread_of
 from rawhttp import ACCOUNT, Closed, one, put_blob, request
 from recorder import Recorder
 from tokens import plain
@@ -209,6 +210,13 @@ def lag_steps(daemon):
         daemon.proxy.process.send_signal(signal.SIGCONT)
         wanted = late_sweeps(before) + before["blobproxy_shards"]
         wait_for(lambda: late_sweeps(daemon.metrics()) >= wanted, "late sweeps")
+
+
+    with step("a thread that is stuck shows at once, and the metrics are there to show it"):
+        silence = "blobproxy_loop_silence_seconds"
+        with Stopped(thread_of(daemon.proxy, "shard-0")):
+            wait_for(lambda: daemon.metric(silence) > 1.5, "silence")
+        wait_for(lambda: daemon.metric(silence) < 1, "end of the silence")
 
 
 def late_sweeps(rows):
