@@ -5,6 +5,8 @@ import json
 import os
 import statistics
 
+from costs import print_costs
+
 CORES = len(os.sched_getaffinity(0))
 IDLE_CONNECTIONS = 1000
 SPLIT_MARK = 6.0
@@ -94,7 +96,7 @@ def print_memory(memory, after_kib):
     print(f"blobproxyd after all workloads: own {after_kib / 1024:.1f}")
 
 
-def report(results, memory, after_kib, split, passes, device, path):
+def report(results, memory, after_kib, split, passes, device, cost_rows, path):
     rates = [rate_row(workload, runs) for workload, runs in results]
     cpu = [cpu_row(workload, runs) for workload, runs in results]
     scaling = scaling_row(rates)
@@ -110,7 +112,8 @@ def report(results, memory, after_kib, split, passes, device, path):
     print_cores(results)
     print_memory(memory, after_kib)
     print_device(device)
+    print_costs(cost_rows)
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(entries, file, indent=1)
+        json.dump(entries + [entry for entry, _ in cost_rows], file, indent=1)
         file.write("\n")
     print(f"\nWritten: {path}")

@@ -11,6 +11,7 @@
  * A request whose connection ends before any answer is sent once more if it is safe to repeat, else its outcome is unknown. */
 #include "backend.h"
 
+#include "../lib/azure/error.h"
 #include "../lib/azure/operation.h"
 #include "../lib/httpclient.h"
 #include "../lib/log.h"
@@ -252,6 +253,18 @@ static bool backend_repeat(struct backend_transfer *transfer, const struct httpr
     return backend_start(transfer) == 0;
 }
 
+static void backend_log_failure(const struct host_request *request, const char *reason)
+{
+    const struct slice id = head_value(request->head, "x-ms-client-request-id");
+    char guid[AZURE_REQUEST_ID_BYTES], client_request_id[128];
+
+    azure_guid_text(request->guid, guid);
+    log_copy_foreign(id.bytes, id.len, client_request_id, sizeof(client_request_id));
+    const struct log_field fields[] = {{"transfer", guid}, {"client_request_id", client_request_id}};
+
+    log_event(LOG_LEVEL_WARNING, "backend-failed", fields, 2, "the backend gave no answer: %s", reason);
+}
+
 static void backend_done(void *owner, const struct httpresult *result)
 {
     struct backend_transfer *transfer = owner;
@@ -260,7 +273,7 @@ static void backend_done(void *owner, const struct httpresult *result)
     if (backend_repeat(transfer, result))
         return;
     if (result->result < 0 && result->result != -ECANCELED)
-        log_warning("backend-failed", "the backend gave no answer: %s", result->reason);
+        backend_log_failure(transfer->request, result->reason);
     if (status == VSP_STATUS_OK)
         status = backend_finish_head(transfer);
     backend_end(transfer, status);

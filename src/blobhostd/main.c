@@ -22,6 +22,7 @@
 #include <systemd/sd-daemon.h>
 
 #define EXIT_USAGE 2
+#define SUPPRESSED_PERIOD_MS 5000 /* events that were too many are told of so much later at most */
 
 /* Everything that lives from start to end, in the order of its making. */
 struct host {
@@ -151,8 +152,10 @@ static void host_wait(const struct host *host, int parent_fd)
     char byte;
 
     for (;;) {
-        if (poll(watched, 2, -1) < 0)
+        if (poll(watched, 2, SUPPRESSED_PERIOD_MS) <= 0) {
+            log_tell_suppressed();
             continue;
+        }
         if (watched[0].revents)
             return;
         /* A byte from the parent means nothing; the end of the stream does. */
@@ -208,5 +211,10 @@ int main(int argc, char **argv)
     if (options.action == OPTIONS_VERSION)
         return puts("blobhostd " PACKAGE_VERSION) < 0;
     log_open("blobhostd", options.log_level);
-    return host_run(&options, parent);
+    if (log_set_format(options.log_format) < 0)
+        log_warning("no-journal", "--log-format=journal, and there is no journal here: messages go to stderr as text");
+    const int status = host_run(&options, parent);
+
+    log_close();
+    return status;
 }

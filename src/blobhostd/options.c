@@ -31,6 +31,7 @@ const char options_help[] =
     "  --transfer-rate BYTES  limit of each transfer, bytes a second; K and M mean 1024 and 1024^2\n"
     "  --transfer-latency MS  answer no transfer sooner than this\n"
     "  --log-level LEVEL      error, warning, notice (default), info or debug\n"
+    "  --log-format FORMAT    auto (default: the journal where stderr leads there, else text), text, json or journal\n"
     "  --exit-with-parent     end when the parent process ends\n"
     "  --parent-fd N          end when the other end of descriptor N is closed\n"
     "  --help                 show this and exit\n"
@@ -47,6 +48,7 @@ enum option_code {
     OPTION_BACKEND_CA,
     OPTION_TRANSFER_RATE,
     OPTION_TRANSFER_LATENCY,
+    OPTION_LOG_FORMAT,
     OPTION_LOG_LEVEL,
     OPTION_EXIT_WITH_PARENT,
     OPTION_PARENT_FD,
@@ -65,6 +67,7 @@ static const struct option option_table[] = {
     {"backend-ca", required_argument, NULL, OPTION_BACKEND_CA},
     {"transfer-rate", required_argument, NULL, OPTION_TRANSFER_RATE},
     {"transfer-latency", required_argument, NULL, OPTION_TRANSFER_LATENCY},
+    {"log-format", required_argument, NULL, OPTION_LOG_FORMAT},
     {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
     {"exit-with-parent", no_argument, NULL, OPTION_EXIT_WITH_PARENT},
     {"parent-fd", required_argument, NULL, OPTION_PARENT_FD},
@@ -171,6 +174,10 @@ static int options_set(struct options *options, int code, const char *value, str
         return 0;
     case OPTION_PARENT_FD:
         return options_parse_fd(value, &options->parent_fd, err);
+    case OPTION_LOG_FORMAT:
+        if (log_format_parse(value, &options->log_format) < 0)
+            return err_set(err, -EINVAL, "--log-format %s: use auto, text, json or journal", value);
+        return 0;
     case OPTION_LOG_LEVEL:
         if (log_level_parse(value, &options->log_level) < 0)
             return err_set(err, -EINVAL, "--log-level %s: use error, warning, notice, info or debug", value);

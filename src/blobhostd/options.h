@@ -28,6 +28,7 @@ struct options {
     bool exit_with_parent;
     int parent_fd; /* -1: none */
     enum log_level log_level;
+    enum log_format log_format;
 };
 
 extern const char options_help[];

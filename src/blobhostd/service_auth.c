@@ -24,9 +24,14 @@ static void log_string_to_sign(const struct call *call, const struct sharedkey_r
         CLEANUP(buf_free) struct buf shown = {.max_bytes = STRING_TO_SIGN_BYTES};
 
         sharedkey_redact(&text, &shown);
-        const struct log_field fields[] = {{"request_id", call->request_id}, {"string_to_sign", shown.bytes ? shown.bytes : ""}};
+        char client_request_id[CALL_CLIENT_ID_BYTES];
 
-        log_event(LOG_LEVEL_DEBUG, "signature-mismatch", fields, 2, "the signature of a request does not fit");
+        call_client_request_id(call, client_request_id);
+        const struct log_field fields[] = {{"request_id", call->request_id},
+                                           {"client_request_id", client_request_id},
+                                           {"string_to_sign", shown.bytes ? shown.bytes : ""}};
+
+        log_event(LOG_LEVEL_DEBUG, "signature-mismatch", fields, 3, "the signature of a request does not fit");
     }
 }
 

@@ -2,6 +2,8 @@
 /* Reading a call's fields and names. */
 #include "service_call.h"
 
+#include "../lib/log.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +26,13 @@ bool call_field(const struct call *call, const char *name, struct slice *ret_val
         return false;
     *ret_value = value;
     return true;
+}
+
+void call_client_request_id(const struct call *call, char text[CALL_CLIENT_ID_BYTES])
+{
+    struct slice id = head_value(call->head, "x-ms-client-request-id");
+
+    log_copy_foreign(id.bytes, id.len, text, CALL_CLIENT_ID_BYTES);
 }
 
 bool call_field_is(const struct call *call, const char *name, const char *value)

@@ -11,6 +11,7 @@
 #define CALL_BLOB_BYTES (4u * LIMIT_BLOB_NAME_CHARS + 1)
 #define CALL_HOST_BYTES 256
 #define CALL_DETAIL_BYTES 512
+#define CALL_CLIENT_ID_BYTES 128 /* of an id that a client chose; longer ones are cut */
 
 enum call_proof { PROOF_NONE /* anonymous */, PROOF_KEY, PROOF_SAS };
 
@@ -47,6 +48,9 @@ enum azure_error call_refuse(struct call *call, enum azure_error error, const ch
 /* Value of a field; false when it is absent or empty. */
 bool call_field(const struct call *call, const char *name, struct slice *ret_value);
 bool call_field_is(const struct call *call, const char *name, const char *value); /* ASCII case ignored */
+
+/* x-ms-client-request-id, fit for a line of the log; "" without. */
+void call_client_request_id(const struct call *call, char text[CALL_CLIENT_ID_BYTES]);
 
 /* A decimal field. AZURE_OK with *ret_has false when absent; InvalidHeaderValue when it is not a number up to INT64_MAX. */
 enum azure_error call_number(struct call *call, const char *name, bool *ret_has, uint64_t *ret_value);

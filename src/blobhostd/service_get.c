@@ -122,7 +122,12 @@ static enum azure_error get_once(struct call *call, const struct wanted *wanted,
     if (*ret_is_stale)
         return AZURE_OK;
     if (r < 0) {
-        log_error("blob-unreadable", "request %s: the store cannot read what it keeps: %s", call->request_id, strerror(-r));
+        char client_request_id[CALL_CLIENT_ID_BYTES];
+
+        call_client_request_id(call, client_request_id);
+        const struct log_field fields[] = {{"request_id", call->request_id}, {"client_request_id", client_request_id}};
+
+        log_event(LOG_LEVEL_ERROR, "blob-unreadable", fields, 2, "the store cannot read what it keeps: %s", strerror(-r));
         return AZURE_InternalError;
     }
     answer_blob(call, wanted, blob, offset, bytes);

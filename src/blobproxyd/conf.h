@@ -28,6 +28,8 @@ enum conf_channel { CONF_CHANNEL_EMULATED, CONF_CHANNEL_DEVICE, CONF_CHANNEL_AUT
 
 enum conf_fallback { FALLBACK_OFF, FALLBACK_HTTPS };
 
+enum conf_access { CONF_ACCESS_NONE, CONF_ACCESS_ERRORS, CONF_ACCESS_ALL };
+
 #define CONF_URL_ACCOUNT "{account}" /* stands in upstream.url for the account's name */
 
 /* One member per row of conf.def, in its order. Durations in milliseconds, sizes in bytes. */
@@ -87,7 +89,10 @@ struct conf {
     char *accounts_endpoint;           /* "https://{account}.blob.core.windows.net", or "" for that of channel.suffix */
     bool accounts_development;         /* devstoreaccount1 and its published key: yes with --emulated, else no */
 
-    enum log_level log_level; /* notice */
+    enum log_level log_level;    /* notice */
+    enum log_format log_format;  /* auto */
+    enum conf_access log_access; /* none */
+    uint32_t log_access_sample;  /* 1 */
 
     /* Not from the file. */
     bool is_control_named;       /* somebody has set listen.control: it must be had */

@@ -35,6 +35,7 @@ static const struct option_row option_rows[] = {
     {"--listen-unix", "PATH", required_argument, OPTION_SET, CONF_listen_unix, "instead of listen.unix"},
     {"--metrics", "ADDR:PORT", required_argument, OPTION_SET, CONF_listen_metrics, "instead of listen.metrics"},
     {"--log-level", "LEVEL", required_argument, OPTION_SET, CONF_log_level, "instead of log.level"},
+    {"--log-format", "FORMAT", required_argument, OPTION_SET, CONF_log_format, "instead of log.format"},
     {"--set", "SECTION.KEY=VALUE", required_argument, OPTION_SET_KEY, 0, "instead of that key's value; may be repeated"},
     {"--help", NULL, no_argument, OPTION_HELP, 0, "print this text"},
     {"--version", NULL, no_argument, OPTION_VERSION, 0, "print the version"},

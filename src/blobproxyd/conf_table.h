@@ -8,6 +8,7 @@
 #include "../lib/head.h"
 
 enum conf_kind {
+    CONF_ACCESS,
     CONF_ACCOUNTS,
     CONF_ADDRESSES,
     CONF_ADDRESS_OR_NONE,
@@ -18,6 +19,7 @@ enum conf_kind {
     CONF_DURATION,
     CONF_ENDPOINT_OR_NONE,
     CONF_FALLBACK,
+    CONF_FORMAT,
     CONF_GROUP_OR_NONE,
     CONF_LEVEL,
     CONF_MODE,

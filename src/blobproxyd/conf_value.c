@@ -18,9 +18,12 @@ static const struct unit duration_units[] = {{"h", 3600000}, {"m", 60000}, {"s",
 static const struct unit size_units[] = {{"G", 1u << 30}, {"M", 1u << 20}, {"K", 1u << 10}, {"", 1}, {NULL, 0}};
 static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
 
+static const char *const access_names[] = {
+    [CONF_ACCESS_NONE] = "none", [CONF_ACCESS_ERRORS] = "errors", [CONF_ACCESS_ALL] = "all"};
 static const char *const channel_names[] = {
     [CONF_CHANNEL_EMULATED] = "emulated", [CONF_CHANNEL_DEVICE] = "device", [CONF_CHANNEL_AUTO] = "auto"};
 static const char *const fallback_names[] = {[FALLBACK_OFF] = "off", [FALLBACK_HTTPS] = "https"};
+#define ACCESS_COUNT (sizeof(access_names) / sizeof(access_names[0]))
 #define CHANNEL_COUNT (sizeof(channel_names) / sizeof(channel_names[0]))
 #define FALLBACK_COUNT (sizeof(fallback_names) / sizeof(fallback_names[0]))
 
@@ -102,6 +105,24 @@ static int set_level(enum log_level *member, const char *text, struct err *err)
     if (log_level_parse(text, member) < 0)
         return err_set(err, -EINVAL, "\"%.64s\" is not a level, write error, warning, notice, info or debug", text);
     return 0;
+}
+
+static int set_format(enum log_format *member, const char *text, struct err *err)
+{
+    if (log_format_parse(text, member) < 0)
+        return err_set(err, -EINVAL, "\"%.64s\" is not a format, write auto, text, json or journal", text);
+    return 0;
+}
+
+static int set_access(enum conf_access *member, const char *text, struct err *err)
+{
+    for (size_t i = 0; i < ACCESS_COUNT; i++) {
+        if (strcmp(text, access_names[i]) == 0) {
+            *member = (enum conf_access)i;
+            return 0;
+        }
+    }
+    return err_set(err, -EINVAL, "\"%.64s\" says nothing of the access log, write none, errors or all", text);
 }
 
 static int set_channel(enum conf_channel *member, const char *text, struct err *err)
@@ -205,6 +226,10 @@ int conf_value_set(struct conf *conf, const struct conf_row *row, const char *te
                           text, err);
     case CONF_MODE:
         return set_mode(member, row, text, err);
+    case CONF_ACCESS:
+        return set_access(member, text, err);
+    case CONF_FORMAT:
+        return set_format(member, text, err);
     case CONF_LEVEL:
         return set_level(member, text, err);
     case CONF_CHANNEL:
@@ -348,6 +373,10 @@ void conf_value_write(const struct conf *conf, const struct conf_row *row, struc
         buf_printf(out, "%04o", *(const unsigned *)member);
     else if (row->kind == CONF_LEVEL)
         buf_puts(out, log_level_name(*(const enum log_level *)member));
+    else if (row->kind == CONF_FORMAT)
+        buf_puts(out, log_format_name(*(const enum log_format *)member));
+    else if (row->kind == CONF_ACCESS)
+        buf_puts(out, access_names[*(const enum conf_access *)member]);
     else if (row->kind == CONF_CHANNEL)
         buf_puts(out, channel_names[*(const enum conf_channel *)member]);
     else if (row->kind == CONF_FALLBACK)

@@ -292,6 +292,7 @@ static int open_host(struct daemon *daemon, struct err *err)
     struct supervise_config config = {.program = daemon->conf->host_program,
                                       .accounts_file = daemon->conf->accounts_file,
                                       .with_development_account = daemon->conf->accounts_development,
+                                      .log_format = log_format_name(daemon->conf->log_format),
                                       .failed = host_failed,
                                       .failed_arg = daemon,
                                       .directory = daemon->conf->emulated_directory};
@@ -375,7 +376,8 @@ static int bind_control(struct daemon *daemon, gid_t group, int *ret_fd, struct 
 
 static int open_control(struct daemon *daemon, struct err *err)
 {
-    struct control_callbacks callbacks = {daemon_admin_callbacks(daemon), daemon_survey, order_drain, order_reload, daemon};
+    struct control_callbacks callbacks = {
+        daemon_admin_callbacks(daemon), daemon_survey, daemon_errors, order_drain, order_reload, daemon};
     const struct group *group = *daemon->conf->listen_control_group ? getgrnam(daemon->conf->listen_control_group) : NULL;
     gid_t gid = group ? group->gr_gid : UNIXSOCKET_NO_GROUP;
     int fd = activation_next(&daemon->activation, ACTIVATION_CONTROL, NULL);
@@ -486,6 +488,7 @@ int daemon_run(struct conf *conf)
 
     (void)signal(SIGPIPE, SIG_IGN);
     evthread_use_pthreads();
+    daemon_log_as(conf);
     r = activation_take(&daemon.activation, &err);
     if (r == 0)
         r = find_connections_max(&daemon, &err);
@@ -515,5 +518,6 @@ int daemon_run(struct conf *conf)
     event_base_dispatch(daemon.base);
     daemon_close(&daemon);
     log_notice("stopped", "bye");
+    log_close();
     return daemon.exit_status;
 }

@@ -59,10 +59,15 @@ struct admin_callbacks daemon_admin_callbacks(struct daemon *daemon);
 struct manager_callbacks daemon_manager_callbacks(struct daemon *daemon);
 int daemon_survey(void *arg, enum survey_topic topic, survey_done done, void *done_arg, struct survey **ret_survey);
 
+int daemon_errors(void *arg, size_t max, struct buf *text);
+
 /* ---- daemon_reload.c ---- */
 
 /* Gauges and warnings of a configuration that was read, taken or not. */
 void daemon_tell_of_conf(struct daemon *daemon, bool is_taken);
+
+/* The log is written as it says. */
+void daemon_log_as(const struct conf *conf);
 
 /* Reads it again and tells systemd. 0: taken, kept names what takes effect only at a start. Otherwise all stays, and err says
  * why. */

@@ -27,6 +27,13 @@ void daemon_tell_of_conf(struct daemon *daemon, bool is_taken)
         log_warning("trusted-uids", "%s", warning.text);
 }
 
+void daemon_log_as(const struct conf *conf)
+{
+    log_set_level(conf->log_level);
+    if (log_set_format(conf->log_format) < 0)
+        log_warning("no-journal", "log.format = journal, and there is no journal here: messages go to stderr as text");
+}
+
 static void take_conf(struct daemon *daemon, struct conf *conf)
 {
     for (unsigned i = 0; i < daemon->shard_count; i++)
@@ -34,7 +41,7 @@ static void take_conf(struct daemon *daemon, struct conf *conf)
             log_error("no-memory", "shard %u keeps the configuration before this one", i);
     conf_free(daemon->conf);
     daemon->conf = conf;
-    log_set_level(conf->log_level);
+    daemon_log_as(conf);
 }
 
 static int reload(struct daemon *daemon, struct buf *kept, struct err *err)

@@ -33,7 +33,7 @@ struct visitor {
 
 struct door {
     struct event_base *base;
-    const struct exchange_env *env;
+    struct exchange_env *env;
     struct door_hooks hooks;
     TAILQ_HEAD(, visitor) visitors;
     unsigned visitor_count;
@@ -78,18 +78,38 @@ static bool visitor_drain(struct visitor *visitor)
     return n < 0 && errno == EAGAIN;
 }
 
+/* What the head said cannot be relied on. */
+static void tell_refused(const struct visitor *visitor, struct guard_verdict verdict, const char *request_id)
+{
+    struct log_field fields[] = {{"code", azure_error_code(verdict.error)}, {"request_id", request_id}};
+    struct access access;
+
+    if (visitor->door->env->conf->log_access == CONF_ACCESS_NONE) /* the access log says the same */
+        log_event(LOG_LEVEL_INFO, "request-refused", fields, sizeof(fields) / sizeof(fields[0]), "%s", verdict.detail);
+    access_init(&access);
+    access.ended_us = clock_wall_us();
+    access.operation = OPERATION_Unknown;
+    access.status = azure_error_status(verdict.error);
+    access.is_delivered = true;
+    access.caller = visitor->is_tls ? (struct caller){.kind = CALLER_TLS} : caller_of(visitor->socket);
+    access_set(access.code, slice_of(azure_error_code(verdict.error)));
+    access_set(access.request_id, slice_of(request_id));
+    access_set(access.problem, slice_of(verdict.detail));
+    exchange_tell_refused(visitor->door->env, &access);
+}
+
 static void visitor_refuse(struct visitor *visitor, struct guard_verdict verdict)
 {
     struct door *door = visitor->door;
     struct buf text CLEANUP(buf_free);
-    struct log_field field = {"code", azure_error_code(verdict.error)};
+    char request_id[AZURE_REQUEST_ID_BYTES] = "";
 
     buf_init(&text, ANSWER_BYTES_MAX);
     metrics_add(door->env->metrics, METRIC_ERROR_GUARD, 1);
     metrics_answer(door->env->metrics, OPERATION_Unknown, azure_error_status(verdict.error));
-    log_event(LOG_LEVEL_INFO, "request-refused", &field, 1, "%s", verdict.detail);
-    if (exchange_error_text(&text, verdict.error, verdict.detail) == 0)
+    if (exchange_error_text(&text, verdict.error, verdict.detail, request_id) == 0)
         (void)send(visitor->socket, text.bytes, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    tell_refused(visitor, verdict, request_id);
     (void)shutdown(visitor->socket, SHUT_WR);
     visitor->is_refused = true;
     visitor->deadline_us = clock_mono_us() + LINGER_US;
@@ -137,7 +157,7 @@ static void visitor_event(evutil_socket_t fd, short what, void *arg)
         visitor_close(visitor);
 }
 
-int door_new(struct event_base *base, const struct exchange_env *env, const struct door_hooks *hooks, struct door **ret_door)
+int door_new(struct event_base *base, struct exchange_env *env, const struct door_hooks *hooks, struct door **ret_door)
 {
     struct door *door = calloc(1, sizeof(*door));
 

@@ -19,7 +19,7 @@ struct door_hooks {
 };
 
 /* env must outlive it. */
-int door_new(struct event_base *base, const struct exchange_env *env, const struct door_hooks *hooks,
+int door_new(struct event_base *base, struct exchange_env *env, const struct door_hooks *hooks,
              struct door **ret_door) MUST_CHECK;
 struct door *door_free(struct door *door); /* closes who is still there; returns NULL */
 

@@ -583,6 +583,7 @@ ssize_t exchange_read(struct exchange *x, char *bytes, size_t max)
     ssize_t n = x->split ? split_read(x->split, bytes, max) : exchange_upstream_read(x, bytes, max);
 
     x->is_waiting = n == 0;
+    x->bytes_read += n > 0 ? (uint64_t)n : 0;
     return n;
 }
 

@@ -9,6 +9,7 @@
 #include "../lib/channel/channel.h"
 #include "caller.h"
 #include "conf.h"
+#include "failures.h"
 #include "metrics.h"
 #include "route.h"
 
@@ -55,7 +56,9 @@ struct exchange_env {
     struct exchange *spare;                       /* free list */
     unsigned spares, exchanges, transfers;
     uint64_t exchanges_ended;
-    bool reads_are_large; /* the last read of a whole blob needed a large slot, and one was enough */
+    struct failures *failures;    /* the last of this shard; NULL: there was no memory for it */
+    unsigned successes_unwritten; /* since the last one in the access log */
+    bool reads_are_large;         /* the last read of a whole blob needed a large slot, and one was enough */
 };
 
 void exchange_env_init(struct exchange_env *env);
@@ -128,7 +131,14 @@ enum exchange_phase exchange_phase(const struct exchange *x);
 /* The deadline of its phase has passed: becomes an answer (503 in the queue, 500 at the host or upstream). */
 void exchange_expire(struct exchange *x);
 
-/* For errors found before an exchange could begin (a malformed head): the whole response as bytes, Connection: close. */
-int exchange_error_text(struct buf *text, enum azure_error error, const char *detail);
+/* Why the client will not get the whole answer, for the log; why is static. The first reason counts. */
+void exchange_blame(struct exchange *x, const char *why);
+
+/* For errors found before an exchange could begin (a malformed head): the whole response as bytes, Connection: close. request_id
+ * may be NULL; else it has AZURE_REQUEST_ID_BYTES. */
+int exchange_error_text(struct buf *text, enum azure_error error, const char *detail, char *ret_request_id);
+
+/* What was refused before it became an exchange: into the list of failures and, as configured, the access log. */
+void exchange_tell_refused(struct exchange_env *env, const struct access *access);
 
 #endif

@@ -61,9 +61,13 @@ static void log_string_to_sign(struct exchange *x)
     if (sharedkey_string_to_sign(&request, SHAREDKEY_ORDER_CULTURE, text) < 0)
         return;
     sharedkey_redact(text, shown);
-    struct log_field field = {"string_to_sign", shown->bytes ? shown->bytes : ""};
+    char client_request_id[ACCESS_ID_BYTES];
 
-    log_event(LOG_LEVEL_DEBUG, "signature-mismatch", &field, 1, "the string to sign as seen here");
+    exchange_client_request_id(x, client_request_id);
+    struct log_field fields[] = {{"client_request_id", client_request_id}, {"string_to_sign", shown->bytes ? shown->bytes : ""}};
+
+    log_event(LOG_LEVEL_DEBUG, "signature-mismatch", fields, sizeof(fields) / sizeof(fields[0]),
+              "the string to sign as seen here");
 }
 
 static int refuse_verdict(struct exchange *x, enum sharedkey_verdict verdict)

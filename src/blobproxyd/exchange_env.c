@@ -15,6 +15,7 @@ void exchange_env_init(struct exchange_env *env)
     buf_init(&env->target_text, LIMIT_HEAD_BYTES);
     buf_init(&env->head_text, LIMIT_HEAD_BYTES);
     buf_init(&env->sign_text, 2 * LIMIT_HEAD_BYTES);
+    env->failures = failures_new();
 }
 
 void exchange_env_set_conf(struct exchange_env *env, const struct conf *conf)
@@ -37,6 +38,7 @@ void exchange_env_done(struct exchange_env *env)
     buf_free(&env->target_text);
     buf_free(&env->head_text);
     buf_wipe(&env->sign_text);
+    env->failures = failures_free(env->failures);
 }
 
 void exchange_transfer_begun(struct exchange_env *env)

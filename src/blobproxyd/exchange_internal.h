@@ -41,6 +41,7 @@ struct upload;
 /* Values of the fields of the proxy's own errors. */
 struct own_values {
     char request_id[AZURE_REQUEST_ID_BYTES], date[CLOCK_HTTP_DATE_BYTES], version[64];
+    char detail[256]; /* "": the answer is not of the proxy's own */
 };
 
 struct exchange {
@@ -93,6 +94,8 @@ struct exchange {
     uint64_t begun_us, stage_begun_us;
     uint64_t stage_us[STAGE_COUNT];
     bool was_in_stage[STAGE_COUNT];
+    uint64_t bytes_read; /* of a stream */
+    const char *blame;   /* see exchange_blame(); NULL: nothing to say */
     struct exchange *next_spare;
     TAILQ_ENTRY(exchange) live_link;
 };
@@ -254,7 +257,10 @@ void exchange_leave_upstream(struct exchange *x);
 int exchange_admit_upstream(struct exchange *x, const struct exchange_shape *shape, struct composed_text *ret_text,
                             struct route_endpoint **ret_endpoint) MUST_CHECK;
 
-/* One line in the log and the counters, at the end. */
+/* x-ms-client-request-id of the request, fit for a line of the log; "" without. */
+void exchange_client_request_id(const struct exchange *x, char text[ACCESS_ID_BYTES]);
+
+/* The access log and the counters, at the end. */
 void exchange_tell_end(struct exchange *x, bool is_delivered);
 
 void exchange_transfer_begun(struct exchange_env *env);

@@ -60,6 +60,7 @@ static void write_error(struct exchange *x, enum azure_error error, const char *
         x->own_values.version[version.len] = '\0';
         add_field(&x->response, "x-ms-version", x->own_values.version);
     }
+    snprintf(x->own_values.detail, sizeof(x->own_values.detail), "%.*s", (int)sizeof(x->own_values.detail) - 1, detail);
     buf_clear(&x->response_bytes);
     if (azure_error_xml(&x->response_bytes, error, detail, x->own_values.request_id, clock_wall_us()) < 0)
         buf_clear(&x->response_bytes);
@@ -70,12 +71,14 @@ static void write_error(struct exchange *x, enum azure_error error, const char *
 static void log_refusal(const struct exchange *x, enum azure_error error, const char *detail)
 {
     enum log_level level = azure_error_status(error) >= 500 ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
-    char target[512];
+    char target[ACCESS_TARGET_BYTES], client_request_id[ACCESS_ID_BYTES];
 
     if (!log_enabled(level))
         return;
-    log_redact_target(x->raw_target, x->raw_target_bytes, target, sizeof(target));
+    log_copy_foreign(x->raw_target, x->raw_target_bytes, target, sizeof(target));
+    exchange_client_request_id(x, client_request_id);
     struct log_field fields[] = {{"request_id", x->own_values.request_id},
+                                 {"client_request_id", client_request_id},
                                  {"operation", operation_row(x->operation)->label},
                                  {"code", azure_error_code(error)},
                                  {"target", target}};
@@ -124,7 +127,7 @@ void exchange_refuse_overwritten(struct exchange *x)
                     "unknown.");
 }
 
-int exchange_error_text(struct buf *text, enum azure_error error, const char *detail)
+int exchange_error_text(struct buf *text, enum azure_error error, const char *detail, char *ret_request_id)
 {
     struct buf xml CLEANUP(buf_free);
     struct own_values values;
@@ -135,6 +138,8 @@ int exchange_error_text(struct buf *text, enum azure_error error, const char *de
     buf_init(&xml, ERROR_TEXT_BYTES);
     azure_guid_random(guid);
     azure_guid_text(guid, values.request_id);
+    if (ret_request_id)
+        memcpy(ret_request_id, values.request_id, sizeof(values.request_id));
     error_fields(&head, error, &values);
     if (azure_error_xml(&xml, error, detail, values.request_id, clock_wall_us()) < 0)
         return -ENOMEM;

@@ -65,10 +65,28 @@ static bool client_is_answered(const struct client *client)
            (client->phase == CLIENT_WAITING && exchange_phase(client->exchange) == EXCHANGE_IN_ANSWER);
 }
 
+static const char *reason_of(enum metric kind)
+{
+    switch (kind) {
+    case METRIC_ERROR_HEADER_DEADLINE:
+        return "cut off: the head of the request came too slowly";
+    case METRIC_ERROR_BODY_DEADLINE:
+        return "cut off: the body of the request came too slowly";
+    case METRIC_ERROR_SEND_DEADLINE:
+        return "cut off: the client took its answer too slowly";
+    case METRIC_ERROR_DRAIN_CUT:
+        return "cut off at the end of limits.drain_timeout";
+    default:
+        return "the client has left";
+    }
+}
+
 void client_cut(struct client *client, enum metric kind)
 {
     if (client->is_cut)
         return;
+    if (client->exchange)
+        exchange_blame(client->exchange, reason_of(kind));
     if (client_is_answered(client))
         client_reset(client);
     client->is_cut = true;

@@ -80,7 +80,7 @@ static bool send_directly(struct MHD_Connection *connection, enum azure_error er
     struct buf text CLEANUP(buf_free);
 
     buf_init(&text, 2 * BODY_BYTES_MAX);
-    if (!head || !info || exchange_error_text(&text, error, NULL) < 0)
+    if (!head || !info || exchange_error_text(&text, error, NULL, NULL) < 0)
         return false;
     (void)!send(info->connect_fd, text.bytes, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     return true;

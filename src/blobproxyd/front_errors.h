@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The HTTP library answers what it cannot parse with HTML pages of its own. Clients expect Azure's error body, so its answers pass
- * through here: this program defines MHD_queue_response(), which the library calls for them through its symbol table. Where a build
- * of the library does not, its pages are sent as they are. */
+/* The HTTP library answers what it cannot parse with HTML pages of its own. Clients expect Azure's error body, so its answers
+ * pass through here: this program defines MHD_queue_response(), which the library calls for them through its symbol table. Where
+ * a build of the library does not, its pages are sent as they are. */
 #ifndef BLOBPROXYD_FRONT_ERRORS_H
 #define BLOBPROXYD_FRONT_ERRORS_H
 

@@ -316,6 +316,8 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     publish_lag(shard, now_us);
+    log_flush();
+    log_tell_suppressed();
     exchange_env_pump(&shard->env);
     if (shard->front && grace_is_over(shard))
         end_grace(shard);
@@ -455,6 +457,7 @@ static void *shard_main(void *arg)
     (void)pthread_setname_np(pthread_self(), name);
     event_base_dispatch(shard->base);
     shard_close(shard);
+    log_flush();
     return NULL;
 }
 
@@ -553,6 +556,11 @@ struct shard_state shard_state(const struct shard *shard)
         .exchanges_ended = atomic_load_explicit(&shard->exchanges_ended, memory_order_relaxed),
         .exchanges = atomic_load_explicit(&shard->exchanges, memory_order_relaxed),
     };
+}
+
+struct failures *shard_failures(const struct shard *shard)
+{
+    return shard->env.failures;
 }
 
 unsigned shard_stop(struct shard *shard)

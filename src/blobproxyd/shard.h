@@ -52,6 +52,9 @@ struct shard_state {
 };
 struct shard_state shard_state(const struct shard *shard);
 
+/* The last exchanges of it that failed; lives as long as the shard. NULL: there was no memory for it. Any thread. */
+struct failures *shard_failures(const struct shard *shard);
+
 /* Cuts what is left, joins the thread, frees. Returns the number of exchanges that were cut. NULL is fine. */
 unsigned shard_stop(struct shard *shard);
 

@@ -66,15 +66,17 @@ static void part_send(struct part *part);
 
 static void split_break(struct split *split, enum metric kind, const char *why)
 {
-    char request_id[AZURE_REQUEST_ID_BYTES];
+    char guid[AZURE_REQUEST_ID_BYTES], client_request_id[ACCESS_ID_BYTES];
 
     if (split->is_broken)
         return;
     split->is_broken = true;
-    azure_guid_text(split->x->guid, request_id);
-    struct log_field field = {"transfer", request_id};
+    azure_guid_text(split->x->guid, guid);
+    exchange_client_request_id(split->x, client_request_id);
+    struct log_field fields[] = {{"transfer", guid}, {"client_request_id", client_request_id}};
 
-    log_event(LOG_LEVEL_WARNING, "stream-broken", &field, 1, "%s", why);
+    log_event(LOG_LEVEL_WARNING, "stream-broken", fields, sizeof(fields) / sizeof(fields[0]), "%s", why);
+    exchange_blame(split->x, why);
     metrics_add(split->x->env->metrics, kind, 1);
     exchange_wake(split->x);
 }

@@ -29,6 +29,7 @@ struct supervise {
     char *socket_path;
     char *accounts_file; /* NULL: none */
     bool with_development_account;
+    const char *log_format; /* NULL: its own default */
     void (*failed)(void *arg, int status);
     void *failed_arg;
     uint32_t backoff_min_ms, backoff_max_ms, backoff_reset_ms;
@@ -108,8 +109,8 @@ static char **child_environment(void)
 static int spawn_child(const struct supervise *supervise, pid_t *ret_pid)
 {
     CLEANUP(cleanup_free) char **environment = child_environment();
-    char accounts_option[] = "--accounts", development_option[] = "--development-account";
-    char *argv[10] = {supervise->program,
+    char accounts_option[] = "--accounts", development_option[] = "--development-account", format_option[] = "--log-format";
+    char *argv[12] = {supervise->program,
                       (char[]){"--store"},
                       supervise->directory,
                       (char[]){"--socket"},
@@ -126,6 +127,10 @@ static int spawn_child(const struct supervise *supervise, pid_t *ret_pid)
     }
     if (supervise->with_development_account)
         argv[count++] = development_option;
+    if (supervise->log_format) {
+        argv[count++] = format_option;
+        argv[count++] = (char *)(uintptr_t)supervise->log_format;
+    }
     int result = environment ? posix_spawnattr_init(&attributes) : ENOMEM;
 
     if (result)
@@ -257,6 +262,7 @@ static int supervise_fill(struct supervise *supervise, struct event_base *base, 
     supervise->program = strdup(config->program);
     supervise->directory = strdup(config->directory);
     supervise->with_development_account = config->with_development_account;
+    supervise->log_format = config->log_format;
     supervise->failed = config->failed;
     supervise->failed_arg = config->failed_arg;
     if (config->accounts_file && config->accounts_file[0] != '\0') {

@@ -20,6 +20,7 @@ struct supervise_config {
     uint32_t backoff_reset_ms; /* a run of that length makes the next delay the first one again; 0: 10000 */
     const char *accounts_file; /* --accounts; NULL or "": none; copied */
     bool with_development_account;
+    const char *log_format; /* --log-format; NULL: its own default; static */
     /* The first run ended by itself, with that status, before backoff_reset_ms: it cannot work as it is asked to. The caller ends
      * (then it is not started again) or returns. NULL: it is always started again. */
     void (*failed)(void *arg, int status);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SCRIBBLE_BYTES 65536u
@@ -160,9 +161,13 @@ static void copy_out(struct request *request, uint32_t status, uint32_t response
 
     if (!is_waiting(request))
         return;
-    if (trap_write(request->tid, arguments->response_buffer, slot->response, response_bytes) < 0 ||
-        trap_write(request->tid, arguments->data_buffer, slot->data, body_bytes) < 0)
-        request->pending->config.counters->violations += is_waiting(request);
+    if (trap_write(request->tid, arguments->response_buffer, slot->response, response_bytes) == 0 &&
+        trap_write(request->tid, arguments->data_buffer, slot->data, body_bytes) == 0)
+        return;
+    if (!is_waiting(request)) /* it died meanwhile */
+        return;
+    request->pending->config.counters->violations++;
+    (void)fprintf(stderr, "blobdevsim: violation: thread %d: a buffer was taken away while the host had it\n", (int)request->tid);
 }
 
 static void on_done(struct hostlink_job *job, int result, uint32_t status, uint32_t response_bytes)

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""channel = device: blobproxyd under blobdevsim, which answers as the published driver does, and each fault of it under load."""
+"""channel = device: blobproxyd under blobdevsim, which answers as the published driver does, and each fault of it under load.
+
+usage: device.py [PART]...: all parts, or these functions of it."""
 
 import os
 import re
@@ -376,9 +378,11 @@ def killed_in_flight():
 
 
 def main():
-    for part in (bodies, numbers, faults_under_load, late_host, removal_seen_by_clients, never_there, auto, stopped_while_lost,
-                 stopped_under_load, killed_in_flight):  # fmt: skip
-        part()
+    parts = (bodies, numbers, faults_under_load, late_host, removal_seen_by_clients, never_there, auto, stopped_while_lost,
+             stopped_under_load, killed_in_flight)  # fmt: skip
+    for part in parts:
+        if len(sys.argv) == 1 or part.__name__ in sys.argv[1:]:
+            part()
     return finish()
 
 

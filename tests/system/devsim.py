@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """blobdevsim is the driver that was published: its checks in their order, each error, what it writes back; and each of its faults.
 
-Each scenario is a function in devsim_inside.py, run as the command of a blobdevsim of its own, against one blobhostd."""
+Each scenario is a function in devsim_calls.py or devsim_faults.py, run as the command of a blobdevsim of its own, against one blobhostd."""
 
 import os
 import pathlib
@@ -98,7 +98,7 @@ def fault_steps(place):
 def violation_steps(place):
     run = place.scenario
     run("good_memory", "memory that has been written to, of whatever kind, is no violation")
-    for kind in ("never_written", "only_read", "shared_by_fork", "only_the_last_page"):
+    for kind in ("never_written", "only_read", "shared_by_fork", "only_the_last_page", "taken_away"):
         run("violation_" + kind, f"a violation: {kind.replace('_', ' ')}", exit_code=VIOLATIONS)
 
 

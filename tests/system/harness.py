@@ -175,16 +175,18 @@ class Daemon:
     """blobproxyd, ready. As a context it is stopped at the end and must then have ended with 0 and without a secret said."""
 
     def __init__(
-        self, config="", arguments=(), is_emulated=True, port=None, backend=None, host_arguments=(), has_key=True, device=None, channel=None
+        self, config="", arguments=(), is_emulated=True, port=None, backend=None, host_arguments=(), has_key=True, device=None, channel=None,
+        wrapper=()
     ):
         """backend: a URL that the host executes on; there is then a host of its own. has_key: knows the development account's key.
 
-        device: options of blobdevsim, which it then runs under, with its control socket as self.sim. channel: channel.type."""
+        device: options of blobdevsim, which it then runs under, with its control socket as self.sim. channel: channel.type.
+        wrapper: a command that blobproxyd is started by."""
         self.directory = tempfile.mkdtemp(prefix="blobproxy-test-")
         self.device, self.channel = device, channel or ("emulated" if device is None else "device")
         self.config, self.arguments, self.is_emulated = config, arguments, is_emulated and not backend and device is None
         self.sim = SimControl(self.directory + "/sim.sock") if device is not None else None
-        self.backend, self.host_arguments, self.has_key = backend, host_arguments, has_key
+        self.backend, self.host_arguments, self.has_key, self.wrapper = backend, host_arguments, has_key, wrapper
         self.port, self.metrics_port = port or free_port(), free_port()
         self.address = ("127.0.0.1", self.port)
         self.unix = self.directory + "/blob.sock"
@@ -253,7 +255,7 @@ class Daemon:
 
     def sim_command(self):
         if self.sim is None:
-            return None
+            return [*self.wrapper, BUILD / "blobproxyd"]
         sim = [BUILD / "tests/blobdevsim", "--bus", self.directory + "/bus.sock", "--control", self.sim.path, "--slots", "64,6"]
         return [*sim, *self.device, "--", BUILD / "blobproxyd"]
 

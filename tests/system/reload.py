@@ -183,11 +183,11 @@ def change_steps(daemon):
             assert connection.exchange(get).status >= 400
     with step("log.level changes"):
         daemon.exchange(signed("GET", "/box/load0", 0)).must_be(200)
-        assert " exchange " not in daemon.proxy.output()
+        assert " access " not in daemon.proxy.output()
         daemon.write("[log]\nlevel = debug\n")
         daemon.reload()
         daemon.exchange(signed("GET", "/box/load0", 0)).must_be(200)
-        wait_for(lambda: " exchange " in daemon.proxy.output(), "a line for the request")
+        wait_for(lambda: " access " in daemon.proxy.output(), "a line for the request")
     with step("limits.header_timeout changes for the next connection"):
         daemon.write("[limits]\nheader_timeout = 200ms\n")
         daemon.reload()

@@ -177,7 +177,7 @@ Test(log, errno_is_kept)
     cr_assert_eq(errno, EXDEV);
 }
 
-Test(log, nothing_goes_to_stderr_when_it_is_the_journal)
+Test(log, what_the_journal_takes_does_not_go_to_stderr)
 {
     struct stat status;
     char stream[64];
@@ -187,7 +187,10 @@ Test(log, nothing_goes_to_stderr_when_it_is_the_journal)
     cr_assert_eq(setenv("JOURNAL_STREAM", stream, 1), 0);
     log_open("test", LOG_LEVEL_INFO);
     log_info("journal", "x");
-    cr_assert_str_eq(captured_text(), "");
+    if (access("/run/systemd/journal/socket", W_OK) == 0)
+        cr_assert_str_eq(captured_text(), "");
+    else
+        cr_assert_str_eq(captured_text(), "<6>" STAMP "info journal message=x\n");
 }
 
 Test(log, a_journal_stream_that_is_not_stderr_is_not_used)
@@ -251,6 +254,8 @@ Test(log, targets_without_a_secret_stay_as_they_are)
         {"/c/sig/b?sv=1", "/c/sig/b?sv=1"},
         {"/c?signed=1&design=2&sigx=3&assig=4", "/c?signed=1&design=2&sigx=3&assig=4"},
         {"/c?sig", "/c?sig"},
+        {"/c?sig+", "/c?sig+"},
+        {"/c?sig+a=b", "/c?sig+a=b"},
         {"/c?%", "/c?%"},
         {"/c?%4", "/c?%4"},
         {"/c?%zz=%%", "/c?%zz=%%"},
@@ -278,6 +283,11 @@ Test(log, the_signature_is_redacted_however_it_is_written)
         {"/c/b?%20sig=abc", "/c/b?%20sig=redacted"},
         {"/c/b?%%73ig=abc", "/c/b?%%73ig=redacted"},
         {"/c/b?sig%3Dabc", "/c/b?sig%3Dredacted"},
+        {"sig:abc", "sig:redacted"},
+        {"%73ig:abc", "%73ig:redacted"},
+        {"/c/b?sig%20=abc&x=y", "/c/b?sig%20=redacted&x=y"},
+        {"/c/b?sig+%00=abc", "/c/b?sig+%00=redacted"},
+        {"/c/b?sig+=", "/c/b?sig+=redacted"},
     };
 
     check_redacted(rows, sizeof(rows) / sizeof(rows[0]));

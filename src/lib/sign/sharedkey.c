@@ -444,11 +444,10 @@ enum sharedkey_verdict sharedkey_verify(const struct sharedkey_request *request,
     return is_match ? SHAREDKEY_OK : SHAREDKEY_MISMATCH;
 }
 
-/* Signed fields whose value is a secret, and the parameter of a SAS beside a SharedKey. */
+/* Signed fields whose value is a secret. */
 static size_t secret_span(struct slice line)
 {
-    static const char *const names[] = {
-        "x-ms-encryption-key:", "x-ms-source-encryption-key:", "x-ms-copy-source-authorization:", "sig:"};
+    static const char *const names[] = {"x-ms-encryption-key:", "x-ms-source-encryption-key:", "x-ms-copy-source-authorization:"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         size_t len = strlen(names[i]);
@@ -474,7 +473,7 @@ void sharedkey_redact(const struct buf *text, struct buf *ret_text)
             (void)buf_append(ret_text, line.bytes, kept);
             (void)buf_puts(ret_text, mark);
         } else if (line.len > 0) {
-            log_redact_target(line.bytes, line.len, clean, sizeof(clean)); /* URLs of copy sources carry SAS */
+            log_redact_target(line.bytes, line.len, clean, sizeof(clean)); /* SAS: in URLs of copy sources, beside a SharedKey */
             (void)buf_puts(ret_text, clean);
         }
         if (end)

@@ -34,7 +34,8 @@ void coverage_count(enum coverage coverage, bool happened)
  * such a ring it is luck to end at just that byte. */
 static bool must_happen(int row, unsigned ring_bytes)
 {
-    bool is_luck = row == COVERAGE_FIT_EXACT || (row >= COVERAGE_WRAP_DESCRIPTOR && row <= COVERAGE_WRAP_EXACT);
+    bool is_luck = row == COVERAGE_FULL_EXACT || row == COVERAGE_FIT_EXACT ||
+                   (row >= COVERAGE_WRAP_DESCRIPTOR && row <= COVERAGE_WRAP_EXACT);
 
     return ring_bytes < 2 * PACKET_BYTES_MAX || (row != COVERAGE_NEVER_FITS && !is_luck);
 }

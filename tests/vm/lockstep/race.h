@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Ours and the kernel's at the two ends of one channel, each on a thread of its own that sleeps whenever the protocol lets it and
- * is woken by the other's signals alone: a decision that comes out wrong only in a race is a wake-up that never comes. */
+ * is woken by the other's signals alone: a decision that comes out wrong only in a race is a wake-up that never comes. (An
+ * emulated processor is too slow and orderly to miss a memory barrier, though: that is for tests/bus/test_ring_threads.c.) */
 #ifndef BLOBPROXY_LOCKSTEP_RACE_H
 #define BLOBPROXY_LOCKSTEP_RACE_H
 
