@@ -8,6 +8,7 @@ build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicro
     libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libcurl4-gnutls-dev libgnutls28-dev libjansson-dev
     zlib1g-dev)
 test_packages=(apparmor clang libclang-rt-14-dev curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck systemd)
+page_packages=(chromium chromium-driver)
 deb_packages=(debhelper dpkg-dev fakeroot lintian)
 rpm_packages=(rpm rpmlint)
 

@@ -15,6 +15,8 @@ static const struct verb verbs[] = {
     {"connection-string", "[--json] [--account NAME] [--tls] [--unix]",
      "what an SDK is given to reach an account through the daemon", verb_connection_string},
     {"channels", "[--json]", "each shard's channel to the host, and its slots", verb_channels},
+    {"errors", "[--json] [--count N]", "the last requests that failed, the newest first; kept in memory, whatever is logged",
+     verb_errors},
     {"exchanges", "[--json]", "what is under way, the oldest first, with the transfer that the host has", verb_exchanges},
     {"drain", "[--json] [--no-wait] [--timeout SECONDS]", "stop the daemon as soon as what is under way has ended", verb_drain},
     {"log-level", "[--json] [error|warning|notice|info|debug]", "tell or change how much is logged, until the next reload",

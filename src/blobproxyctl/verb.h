@@ -50,6 +50,7 @@ enum ctl_exit ctl_print_json_line(const struct ctl *ctl, json_t *value);
 enum ctl_exit verb_channels(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit verb_connection_string(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit verb_drain(struct ctl *ctl, int argc, char **argv);
+enum ctl_exit verb_errors(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit verb_exchanges(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit verb_log_level(struct ctl *ctl, int argc, char **argv);
 enum ctl_exit verb_probe(struct ctl *ctl, int argc, char **argv);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers /metrics, /status, /healthz and /readyz. */
+/* Answers /metrics, /status, /healthz and /readyz, and shows a page. */
 #include "admin.h"
 #include "adminhttp.h"
+#include "statuspage.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,7 +13,7 @@
 #define TEXT_MAX_BYTES (4u << 20) /* an exposition has about 50 KiB */
 
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
-#define HINT "There are /metrics, /status, /healthz and /readyz here; blobs are on another port.\n"
+#define HINT "There are / for people, /metrics, /status, /healthz and /readyz here; blobs are on another port.\n"
 
 struct admin {
     struct adminhttp *http;
@@ -50,11 +51,14 @@ void admin_answer(const struct admin_callbacks *callbacks, struct adminhttp_call
     const char *path = adminhttp_path(call);
     bool is_metrics = strcmp(path, "/metrics") == 0, is_status = strcmp(path, "/status") == 0;
     bool is_health = strcmp(path, "/healthz") == 0, is_ready = strcmp(path, "/readyz") == 0;
+    bool is_page = strcmp(path, "/") == 0;
 
-    if (!is_metrics && !is_status && !is_health && !is_ready)
+    if (!is_page && !is_metrics && !is_status && !is_health && !is_ready)
         adminhttp_answer_text(call, 404, HINT);
     else if (!adminhttp_must_be(call, "GET", "HEAD"))
         return;
+    else if (is_page)
+        statuspage_answer(call);
     else if (is_metrics)
         answer_with(callbacks, call, callbacks->metrics, TYPE_METRICS);
     else if (is_status)

@@ -29,9 +29,9 @@ struct adminhttp_call;
 /* Answers one of these paths, or that there is none such; also for other servers. */
 void admin_answer(const struct admin_callbacks *callbacks, struct adminhttp_call *call);
 
-/* Serves GET and HEAD of /metrics, /status, /healthz and /readyz. At most 64 connections, each closed after 10 idle seconds.
- * listen_fd: a listening socket, which admin then owns, or -1 to bind address. 0 or a negative errno; err says what failed, the
- * caller knows where. */
+/* Serves GET and HEAD of / (the status page), /metrics, /status, /healthz and /readyz. At most 64 connections, each closed after
+ * 10 idle seconds. listen_fd: a listening socket, which admin then owns, or -1 to bind address. 0 or a negative errno; err says
+ * what failed, the caller knows where. */
 int admin_new(struct event_base *base, const struct address *address, int listen_fd, const struct admin_callbacks *callbacks,
               struct admin **ret_admin, struct err *err) MUST_CHECK;
 

@@ -161,6 +161,14 @@ void adminhttp_answer(struct adminhttp_call *call, unsigned status, const char *
     give(call, status, make_response(type, text, len, NULL));
 }
 
+void adminhttp_add_field(struct adminhttp_call *call, const char *name, const char *value)
+{
+    if (!call->response || MHD_add_response_header(call->response, name, value) == MHD_YES)
+        return;
+    MHD_destroy_response(call->response);
+    call->response = NULL;
+}
+
 bool adminhttp_must_be(struct adminhttp_call *call, const char *first, const char *second)
 {
     char allow[32], text[80];

@@ -32,6 +32,9 @@ int adminhttp_socket(const struct adminhttp_call *call);
 void adminhttp_answer(struct adminhttp_call *call, unsigned status, const char *type, const char *text, size_t len);
 void adminhttp_answer_text(struct adminhttp_call *call, unsigned status, const char *text);
 
+/* One more header field of the answer that was just given. */
+void adminhttp_add_field(struct adminhttp_call *call, const char *name, const char *value);
+
 /* The method is one of these; otherwise the call is answered with 405. second may be NULL. */
 bool adminhttp_must_be(struct adminhttp_call *call, const char *first, const char *second) MUST_CHECK;
 

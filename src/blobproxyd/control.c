@@ -2,6 +2,7 @@
 /* The control socket. */
 #include "control.h"
 
+#include "access.h"
 #include "adminhttp.h"
 
 #include "../lib/log.h"
@@ -13,6 +14,9 @@
 #include <sys/socket.h>
 
 #define KEPT_BYTES_MAX 1024u
+#define ERRORS_DEFAULT 100u
+#define ERRORS_MAX 2048u
+#define ERRORS_BYTES_MAX (ERRORS_MAX * (size_t)ACCESS_TEXT_BYTES)
 
 /* A call that waits for the shards' answers. */
 struct question {
@@ -133,6 +137,19 @@ static void answer_exchanges(struct control *control, struct adminhttp_call *cal
     ask(control, call, SURVEY_EXCHANGES);
 }
 
+static void answer_errors(struct control *control, struct adminhttp_call *call)
+{
+    CLEANUP(buf_free) struct buf text;
+    const char *max = adminhttp_argument(call, "max");
+    unsigned long wanted = max ? strtoul(max, NULL, 10) : ERRORS_DEFAULT;
+
+    buf_init(&text, ERRORS_BYTES_MAX);
+    if (control->callbacks.errors(control->callbacks.arg, wanted < ERRORS_MAX ? wanted : ERRORS_MAX, &text) < 0)
+        adminhttp_answer_text(call, 500, "no memory\n");
+    else
+        adminhttp_answer(call, 200, ADMINHTTP_TYPE_JSON, text.bytes, text.len);
+}
+
 static void tell_log_level(struct control *control, struct adminhttp_call *call)
 {
     (void)control;
@@ -175,9 +192,13 @@ static const struct {
     const char *path, *method;
     void (*run)(struct control *control, struct adminhttp_call *call);
 } orders[] = {
-    {"/channels", "GET", answer_channels}, {"/exchanges", "GET", answer_exchanges},
-    {"/log-level", "GET", tell_log_level}, {"/log-level", "POST", set_log_level},
-    {"/reload", "POST", reload},           {"/drain", "POST", drain},
+    {"/errors", "GET", answer_errors},
+    {"/channels", "GET", answer_channels},
+    {"/exchanges", "GET", answer_exchanges},
+    {"/log-level", "GET", tell_log_level},
+    {"/log-level", "POST", set_log_level},
+    {"/reload", "POST", reload},
+    {"/drain", "POST", drain},
 };
 
 static void on_call(void *arg, struct adminhttp_call *call)

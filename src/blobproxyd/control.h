@@ -18,6 +18,8 @@ struct control_callbacks {
     struct admin_callbacks admin; /* /metrics, /status, /readyz */
     /* Asks all shards; done comes later, never inside. 0 or -ENOMEM. */
     int (*survey)(void *arg, enum survey_topic topic, survey_done done, void *done_arg, struct survey **ret_survey);
+    /* Writes {"errors":[...]}, the last failed exchanges of all shards, the newest first, at most max. 0 or a negative errno. */
+    int (*errors)(void *arg, size_t max, struct buf *text);
     void (*drain)(void *arg);
     /* 0: taken, and kept names what takes effect only at a start; otherwise err says why not. */
     int (*reload)(void *arg, struct buf *kept, struct err *err);

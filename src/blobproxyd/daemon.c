@@ -376,7 +376,8 @@ static int bind_control(struct daemon *daemon, gid_t group, int *ret_fd, struct 
 
 static int open_control(struct daemon *daemon, struct err *err)
 {
-    struct control_callbacks callbacks = {daemon_admin_callbacks(daemon), daemon_survey, order_drain, order_reload, daemon};
+    struct control_callbacks callbacks = {
+        daemon_admin_callbacks(daemon), daemon_survey, daemon_errors, order_drain, order_reload, daemon};
     const struct group *group = *daemon->conf->listen_control_group ? getgrnam(daemon->conf->listen_control_group) : NULL;
     gid_t gid = group ? group->gr_gid : UNIXSOCKET_NO_GROUP;
     int fd = activation_next(&daemon->activation, ACTIVATION_CONTROL, NULL);

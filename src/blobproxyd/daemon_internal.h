@@ -59,6 +59,8 @@ struct admin_callbacks daemon_admin_callbacks(struct daemon *daemon);
 struct manager_callbacks daemon_manager_callbacks(struct daemon *daemon);
 int daemon_survey(void *arg, enum survey_topic topic, survey_done done, void *done_arg, struct survey **ret_survey);
 
+int daemon_errors(void *arg, size_t max, struct buf *text);
+
 /* ---- daemon_reload.c ---- */
 
 /* Gauges and warnings of a configuration that was read, taken or not. */

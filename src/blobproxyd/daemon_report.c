@@ -2,6 +2,7 @@
 /* What the daemon tells of itself: metrics, readiness, status, what its shards have under way. */
 #include "daemon_internal.h"
 
+#include "failures.h"
 #include "status.h"
 
 #include "../lib/clock.h"
@@ -174,4 +175,18 @@ int daemon_survey(void *arg, enum survey_topic topic, survey_done done, void *do
     for (unsigned i = 0; r == 0 && i < daemon->shard_count; i++)
         (void)!shard_survey(daemon->shards[i], *ret_survey, topic); /* one that cannot be asked counts as silent */
     return r;
+}
+
+int daemon_errors(void *arg, size_t max, struct buf *text)
+{
+    const struct daemon *daemon = arg;
+    struct failures *lists[SHARDS_MAX];
+
+    for (unsigned i = 0; i < daemon->shard_count; i++)
+        lists[i] = shard_failures(daemon->shards[i]);
+    buf_puts(text, "{\"errors\":");
+    int r = failures_write(lists, daemon->shard_count, max, text);
+
+    buf_puts(text, "}\n");
+    return r < 0 ? r : text->failed;
 }

@@ -21,6 +21,10 @@
 #error "no filter for this architecture"
 #endif
 
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
 #define PAGE_BYTES 4096u
 #define PATH_BYTES_MAX 4096u
 

@@ -110,6 +110,23 @@ def looks():
             equal(len(re.findall(r"^ +\d+  emulated  up ", text, re.M)), len(rows))
 
 
+def failed():
+    with Daemon() as daemon:
+        control = Control(daemon)
+        daemon.make_container()
+        for number in range(3):
+            get = request("GET", "/box/missing", (("x-ms-client-request-id", f"asked-{number}"),))
+            daemon.exchange(get).must_be(404)
+        with step("errors shows the last requests that failed, the newest first, without anything having been switched on"):
+            rows = control.json("errors")["errors"]
+            equal([row["client_request_id"] for row in rows], ["asked-2", "asked-1", "asked-0"])
+            equal({(row["operation"], row["status"], row["code"]) for row in rows}, {("GetBlob", 404, "BlobNotFound")})
+            text = control.text("errors")
+            assert text.index("asked-2") < text.index("asked-0") and "BlobNotFound" in text, text
+        with step("errors --count takes so many"):
+            equal(len(control.json("errors", "--count", "2")["errors"]), 2)
+
+
 def under_way():
     with Daemon() as daemon:
         control = Control(daemon)
@@ -337,6 +354,7 @@ def defaults():
 
 def main():
     looks()
+    failed()
     under_way()
     strings()
     orders()

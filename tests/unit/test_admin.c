@@ -162,10 +162,25 @@ Test(admin, readiness_follows_the_callback_and_tells_its_reason)
 
 Test(admin, other_paths_are_not_found_and_get_a_hint)
 {
-    static const char hint[] = "There are /metrics, /status, /healthz and /readyz here; blobs are on another port.\n";
-    expect(get("GET", "/"), "HTTP/1.1 404 ", "Content-Type: text/plain", hint);
+    static const char hint[] = "There are / for people, /metrics, /status, /healthz and /readyz here; blobs are on another port.\n";
+    expect(get("GET", "/x"), "HTTP/1.1 404 ", "Content-Type: text/plain", hint);
     expect(get("GET", "/metrics/"), "HTTP/1.1 404 ", NULL, hint);
     expect(get("POST", "/devstoreaccount1/c"), "HTTP/1.1 404 ", NULL, hint);
+    cr_expect_eq(scrapes, 0u);
+}
+
+Test(admin, the_page_is_whole_and_confined)
+{
+    const char *answer = get("GET", "/");
+    const char *body = strstr(answer, "\r\n\r\n");
+    cr_assert(body, "%s", answer);
+    cr_expect_eq(strncmp(answer, "HTTP/1.1 200 ", 13), 0, "%s", answer);
+    cr_expect(strcasestr(answer, "Content-Type: text/html; charset=utf-8\r\n"));
+    cr_expect(strcasestr(answer, "Content-Security-Policy: default-src 'none'; connect-src 'self'; "));
+    cr_expect(strcasestr(answer, "X-Content-Type-Options: nosniff\r\n"));
+    cr_expect_eq(strncmp(body + 4, "<!DOCTYPE html>", 15), 0);
+    cr_expect_str_eq(answer + strlen(answer) - 8, "</html>\n");
+    expect(get("HEAD", "/"), "HTTP/1.1 200 ", "Content-Type: text/html", "");
     cr_expect_eq(scrapes, 0u);
 }
 

@@ -162,6 +162,16 @@ Test(conf_sources, of_options_for_one_key_the_last_one_wins)
     cr_expect_null(set_first.conf->listen_tcp.items[2]);
 }
 
+/* "NAME=VALUE", or NULL for none: then name is "". */
+static void set_variable(const char *variable, char name[64])
+{
+    name[0] = '\0';
+    if (!variable)
+        return;
+    snprintf(name, 64, "%.*s", (int)strcspn(variable, "="), variable);
+    cr_assert_eq(setenv(name, strchr(variable, '=') + 1, 1), 0);
+}
+
 Test(conf_sources, names_of_variables_and_of_set_are_checked)
 {
     static const struct {
@@ -185,19 +195,15 @@ Test(conf_sources, names_of_variables_and_of_set_are_checked)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        CLEANUP(cleanup_free) char *variable = cases[i].variable ? strdup(cases[i].variable) : NULL;
-        char line[256];
+        char name[64], line[256];
 
-        if (variable)
-            putenv(variable);
+        set_variable(cases[i].variable, name);
         LOAD(loaded, "", cases[i].option);
         snprintf(line, sizeof(line), "blobproxyd: %s\n", cases[i].line);
         cr_expect_eq(loaded.action, CONF_EXIT_USAGE, "case %zu", i);
         cr_expect_str_eq(loaded.err, line);
-        if (variable) {
-            *strchr(variable, '=') = '\0';
-            unsetenv(variable);
-        }
+        if (*name)
+            unsetenv(name);
     }
 }
 
@@ -226,12 +232,9 @@ Test(conf_sources, secrets_are_refused_everywhere_and_never_repeated)
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        char name[64] = "";
+        char name[64];
 
-        if (cases[i].variable) {
-            snprintf(name, sizeof(name), "%.*s", (int)strcspn(cases[i].variable, "="), cases[i].variable);
-            setenv(name, strchr(cases[i].variable, '=') + 1, 1);
-        }
+        set_variable(cases[i].variable, name);
         LOAD(loaded, cases[i].text, cases[i].option);
         cr_expect_eq(loaded.action, CONF_EXIT_USAGE, "case %zu", i);
         cr_expect_not(strstr(loaded.err, "Eby8"), "case %zu: %s", i, loaded.err);

@@ -17,7 +17,7 @@ guest.configure()
 with step("systemctl start returns, the service is active, although there is no device"):
     guest.run("systemctl", "start", "blobproxyd")
     equal(guest.unit("ActiveState"), "active")
-    equal(guest.admin("/readyz").status, 200)
+    equal((guest.admin("/healthz").status, guest.admin("/readyz").status), (200, 503))
 
 with step("requests get 503 meanwhile"):
     guest.exchange(b"GET /devstoreaccount1/?comp=list HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").must_be_azure_error(503)
@@ -31,6 +31,7 @@ with step("the device appears: root's and the group's"):
 
 with step("the service takes it without a restart, under all its confinement"):
     guest.wait_channels()
+    equal(guest.admin("/readyz").status, 200)
     equal(guest.pid(), started)
 
 with step("a container and a blob go and come"):

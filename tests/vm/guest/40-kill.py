@@ -11,7 +11,7 @@ import guest
 import rawhttp
 from tap import equal, finish, step
 
-SIZE = 8 << 20
+SIZE = 1 << 20
 PAGES = SIZE >> 12
 
 journal = guest.Journal()

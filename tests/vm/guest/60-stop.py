@@ -10,7 +10,7 @@ import guest
 import rawhttp
 from tap import equal, finish, step
 
-SIZE = 8 << 20
+SIZE = 1 << 20
 
 
 class Upload(threading.Thread):
