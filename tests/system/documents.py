@@ -210,6 +210,15 @@ def check_states():
         equal(shown, wanted)
 
 
+def check_modules():
+    with step("docs/architecture.md names every module"):
+        words = set(re.findall(r"[a-z0-9]+", (ROOT / "docs/architecture.md").read_text()))
+        folders = ("src/blobproxyd", "src/lib")
+        modules = {path.stem.split("_")[0] for folder in folders for path in (ROOT / folder).glob("*.c")}
+        modules |= {path.name for path in (ROOT / "src/lib").iterdir() if path.is_dir()}
+        equal(sorted(modules - words), [])
+
+
 def main():
     check_links()
     check_files()
@@ -219,6 +228,7 @@ def main():
     check_names()
     check_envelope()
     check_states()
+    check_modules()
     return finish()
 
 
