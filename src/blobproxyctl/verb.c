@@ -10,7 +10,8 @@
 
 #define LINE_BYTES 1024
 
-static void say(const struct ctl *ctl, const char *format, va_list arguments, const char *end)
+__attribute__((format(printf, 2, 0))) static void say(const struct ctl *ctl, const char *format, va_list arguments,
+                                                      const char *end)
 {
     char text[LINE_BYTES], shown[SHOWN_BYTES(LINE_BYTES)];
 

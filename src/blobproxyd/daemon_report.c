@@ -49,13 +49,24 @@ static uint64_t daemon_alive_us(void *arg, unsigned *ret_who)
     return oldest_us;
 }
 
+static void publish_log(struct metrics_shard *metrics)
+{
+    struct log_figures figures = log_figures();
+
+    for (enum log_level level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++)
+        metrics_set(metrics, METRIC_LOG_ERRORS + (enum metric)level, figures.lines[level]);
+    metrics_set(metrics, METRIC_LOG_SUPPRESSED, figures.suppressed);
+}
+
 static int daemon_metrics(void *arg, struct buf *text)
 {
     struct daemon *daemon = arg;
+    struct metrics_shard *metrics = metrics_shard(daemon->metrics, daemon->shard_count);
     unsigned who = 0;
     uint64_t alive_us = daemon_alive_us(arg, &who); /* before the clock is read, which shards read meanwhile */
 
-    metrics_set(metrics_shard(daemon->metrics, daemon->shard_count), METRIC_LOOP_SILENCE, clock_mono_us() - alive_us);
+    metrics_set(metrics, METRIC_LOOP_SILENCE, clock_mono_us() - alive_us);
+    publish_log(metrics);
     return metrics_write(daemon->metrics, text);
 }
 

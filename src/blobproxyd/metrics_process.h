@@ -18,7 +18,7 @@ struct metrics_process {
 
 void metrics_process_open(struct metrics_process *process);
 
-/* NaN for what cannot be read. Takes 2 ms at most, also with 20,000 descriptors: it is called on the main loop. */
+/* NaN for what cannot be read. Called on the main loop: 0.1 ms, and before Linux 6.2 up to 5 ms with 10,000 descriptors. */
 void metrics_process_read(const struct metrics_process *process, double ret_values[PROCESS_COUNT]);
 
 /* Open descriptors below that number, one by one: the way that works with every kernel. */

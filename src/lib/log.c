@@ -43,6 +43,7 @@ static atomic_int open_sink = LOG_SINK_TEXT;
 static pthread_mutex_t rate_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rate rates[RATE_EVENTS];
 static atomic_uint rates_suppressed; /* rows that have a count to tell */
+static _Atomic uint64_t lines_written[LOG_LEVEL_DEBUG + 1], lines_suppressed;
 
 /* ---- where to ---- */
 
@@ -173,6 +174,7 @@ static struct rate *find_rate(const char *word)
 
 static void suppress(struct rate *rate, enum log_level level)
 {
+    atomic_fetch_add_explicit(&lines_suppressed, 1, memory_order_relaxed);
     if (rate->suppressed++ == 0)
         atomic_fetch_add_explicit(&rates_suppressed, 1, memory_order_relaxed);
     rate->level = level;
@@ -239,6 +241,15 @@ void log_tell_suppressed(void)
     tell_suppressed(false);
 }
 
+struct log_figures log_figures(void)
+{
+    struct log_figures figures = {.suppressed = atomic_load_explicit(&lines_suppressed, memory_order_relaxed)};
+
+    for (enum log_level level = LOG_LEVEL_ERROR; level <= LOG_LEVEL_DEBUG; level++)
+        figures.lines[level] = atomic_load_explicit(&lines_written[level], memory_order_relaxed);
+    return figures;
+}
+
 void log_close(void)
 {
     tell_suppressed(true);
@@ -260,6 +271,7 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     va_start(args, message);
     (void)vsnprintf(text, sizeof(text), message, args);
     va_end(args);
+    atomic_fetch_add_explicit(&lines_written[level], 1, memory_order_relaxed);
     write_line(&line, false);
     errno = kept_errno;
 }

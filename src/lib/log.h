@@ -62,6 +62,12 @@ void log_flush(void);
  * when there are none. */
 void log_tell_suppressed(void);
 
+/* Since the start: lines of log_event() by level, and repeats that were not written. */
+struct log_figures {
+    uint64_t lines[LOG_LEVEL_DEBUG + 1], suppressed;
+};
+struct log_figures log_figures(void);
+
 /* At the end of the program: all such counts. Events may still be logged afterwards. */
 void log_close(void);
 

@@ -88,6 +88,8 @@ def check_install(system, lower):
     with step("its configuration is a conffile, readable, and found right by the program"):
         assert "/etc/blobproxyd/blobproxyd.conf" in system.run("dpkg-query", "-W", "-f", "${Conffiles}", "blobproxyd")
         assert "configuration ok" in system.run("blobproxyd", "--check-config")
+    with step("the group of the device is there"):
+        assert system.run("getent", "group", "azblob").startswith("azblob:")
     with step("an administrator changes it and adds a key file"):
         conf = system.root / "etc/blobproxyd/blobproxyd.conf"
         conf.write_text(conf.read_text().replace("#level = notice", "level = info"))
@@ -124,6 +126,8 @@ def check_files(system):
             assert status.st_mode & 0o6000 == 0, path
     with step("systemd finds nothing to say against the units"):
         verify_units(system, [path for path in sum(installed.values(), []) if re.search(r"\.(service|socket)$", path)])
+    with step("conf.d is there for the administrator, and empty"):
+        equal(list((system.root / "etc/blobproxyd/conf.d").iterdir()), [])
     with step("dpkg finds every file as it was installed, but the one that was changed"):
         equal(system.run("dpkg", "--verify", *NAMES, check=False).split(), ["??5??????", "c", "/etc/blobproxyd/blobproxyd.conf"])
 
@@ -135,6 +139,16 @@ def verify_units(system, units):
                            *(os.path.basename(unit) for unit in units)],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)  # fmt: skip
     assert done.returncode == 0 and not done.stdout, done.stdout
+
+
+def check_symbols(system, upper):
+    for name in NAMES:
+        with step(f"the package of debugging symbols of {name} belongs to its program"):
+            notes = subprocess.run(["readelf", "--notes", system.root / "usr/bin" / name], check=True, capture_output=True, text=True).stdout
+            build_id = re.search(r"Build ID: ([0-9a-f]+)", notes)[1]
+            (package,) = pathlib.Path(upper).glob(f"{name}-dbgsym_*.deb")
+            contents = subprocess.run(["dpkg-deb", "--contents", package], check=True, capture_output=True, text=True).stdout
+            assert f"/.build-id/{build_id[:2]}/{build_id[2:]}.debug" in contents, build_id
 
 
 def check_use(system):
@@ -175,6 +189,7 @@ def main(lower, upper, base):
         check_install(system, lower)
         check_upgrade(system, upper)
         check_files(system)
+        check_symbols(system, upper)
         check_use(system)
         check_purge(system, before)
     return finish()

@@ -73,8 +73,9 @@ def chapter_steps():
 
 def name_steps(found):
     names = found.names()
-    with step("every metric of the rules, their tests and the documents exists"):
-        for path in (RULES, TESTS, ROOT / "docs/alerts.md", ROOT / "man/blobproxyd-metrics.7.in", ROOT / "man/blobproxyd.8"):
+    with step("every metric of the rules, their tests, the documents, the status page and blobproxyctl exists"):
+        readers = ("src/blobproxyd/statuspage.html", "src/blobproxyctl/figures.c", "man/blobproxyd-metrics.7.in", "man/blobproxyd.8")
+        for path in (RULES, TESTS, *sorted(ROOT.glob("docs/*.md")), *(ROOT / name for name in readers)):
             for name in re.findall(r"\b(?:blobproxy|process)_[a-z0-9_]*[a-z0-9]\b", path.read_text()):
                 families = [known for known in (*names, *found.types) if known.startswith(name)]
                 assert families, f"{path.name}: {name}"

@@ -10,7 +10,7 @@ import sys
 from harness import BUILD, ROOT, equal, finish, step
 
 PAGES = sorted(path for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("bench/*.md"), *ROOT.glob("tests/*/*.md")])
-MANUALS = sorted(ROOT.glob("man/*.[1-8]"))
+MANUALS = sorted([*ROOT.glob("man/*.[1-8]"), *ROOT.glob("man/*.[1-8].in")])
 FILE_ENDINGS = ("c", "conf", "crt", "def", "h", "key", "sock")
 OPTION = r"--[a-z][a-z0-9-]*"
 
@@ -54,6 +54,22 @@ def check_files():
             for name in re.findall(r"`([\w.-]+/[\w./-]*[\w/])`", page.read_text()):
                 if name.split("/")[0] in roots - {"debian"}:
                     assert (ROOT / name).exists() or list(ROOT.glob(name)) or name in makefile, name
+
+
+def check_references():
+    names = {path.name.removesuffix(".in") for path in (ROOT / "man").glob("*.[1-8]*")}
+
+    for page in MANUALS:
+        with step(f"{page.name}: the manuals of ours that it refers to are there"):
+            for name, section in re.findall(r"\.Xr (blob[\w.-]*) (\d)", page.read_text()):
+                assert f"{name}.{section}" in names, f"{name}({section})"
+    with step("blobproxyd(8) leads to all others"):
+        others = re.findall(r"\.Xr (blob[\w.-]*) (\d)", (ROOT / "man/blobproxyd.8").read_text().split(".Sh SEE ALSO")[1])
+        equal(sorted(f"{name}.{section}" for name, section in others), sorted(names - {"blobproxyd.8"}))
+    with step("manuals that documents name are there"):
+        for page in PAGES:
+            for name, section in re.findall(r"\b(blob[\w.-]*)\((\d)\)", page.read_text()):
+                assert f"{name}.{section}" in names, f"{page.name}: {name}({section})"
 
 
 # ---- options ----
@@ -194,14 +210,25 @@ def check_states():
         equal(shown, wanted)
 
 
+def check_modules():
+    with step("docs/architecture.md names every module"):
+        words = set(re.findall(r"[a-z0-9]+", (ROOT / "docs/architecture.md").read_text()))
+        folders = ("src/blobproxyd", "src/lib")
+        modules = {path.stem.split("_")[0] for folder in folders for path in (ROOT / folder).glob("*.c")}
+        modules |= {path.name for path in (ROOT / "src/lib").iterdir() if path.is_dir()}
+        equal(sorted(modules - words), [])
+
+
 def main():
     check_links()
     check_files()
+    check_references()
     check_options()
     check_commands()
     check_names()
     check_envelope()
     check_states()
+    check_modules()
     return finish()
 
 

@@ -192,6 +192,14 @@ def figure_steps(daemon):
     with step("connections count by the listener that they came through"):
         rows = grown(daemon, lambda: [daemon.exchange(request("GET", "/box/b")).must_be(200) for _ in range(3)])
         equal(rows['blobproxy_connections_accepted_total{listener="tcp"}'], 3)
+    with step("a line of the log counts by its level"):
+        notices = 'blobproxy_log_lines_total{level="notice"}'
+        before = daemon.metric(notices)
+        assert before > 0
+        daemon.proxy.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: daemon.metric(notices) == before + 1, "count of the line that tells of the reload")
+        assert " reloaded " in daemon.proxy.output()
+        equal(daemon.metric("blobproxy_log_suppressed_total"), 0)
     with step("the slots' memory is that of their number and size"):
         now = daemon.metrics()
         small, large = now['blobproxy_slots{class="small"}'], now['blobproxy_slots{class="large"}']

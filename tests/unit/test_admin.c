@@ -162,7 +162,8 @@ Test(admin, readiness_follows_the_callback_and_tells_its_reason)
 
 Test(admin, other_paths_are_not_found_and_get_a_hint)
 {
-    static const char hint[] = "There are / for people, /metrics, /status, /healthz and /readyz here; blobs are on another port.\n";
+    static const char hint[] =
+        "There are / for people, /metrics, /status, /healthz and /readyz here; blobs are on another port.\n";
     expect(get("GET", "/x"), "HTTP/1.1 404 ", "Content-Type: text/plain", hint);
     expect(get("GET", "/metrics/"), "HTTP/1.1 404 ", NULL, hint);
     expect(get("POST", "/devstoreaccount1/c"), "HTTP/1.1 404 ", NULL, hint);

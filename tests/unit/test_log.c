@@ -77,6 +77,21 @@ Test(log, a_line_feed_in_the_message_does_not_make_a_second_line)
     cr_assert_eq(captured_lines(), 1);
 }
 
+Test(log, lines_are_counted_by_level_and_repeats_that_were_not_written_by_themselves)
+{
+    for (unsigned i = 0; i < 25; i++)
+        log_warning("again", "and again");
+    log_error("once", "m");
+    log_debug("debug", "m");
+    struct log_figures figures = log_figures();
+
+    cr_expect_eq(figures.lines[LOG_LEVEL_WARNING], 20);
+    cr_expect_eq(figures.lines[LOG_LEVEL_ERROR], 1);
+    cr_expect_eq(figures.lines[LOG_LEVEL_DEBUG], 1);
+    cr_expect_eq(figures.lines[LOG_LEVEL_INFO], 0);
+    cr_expect_eq(figures.suppressed, 5);
+}
+
 Test(log, what_is_too_long_is_cut_and_still_one_line)
 {
     static char value[20000];
