@@ -88,6 +88,15 @@ Test(options, takes_no_arguments)
     expect_complaint(PARSE((char *)"--sync", (char *)"leftover"), "leftover");
 }
 
+Test(options, takes_a_form_of_the_log_and_refuses_unknown_ones)
+{
+    cr_assert_eq(PARSE(), 0);
+    cr_assert_eq(options.log_format, LOG_FORMAT_AUTO);
+    cr_assert_eq(PARSE((char *)"--log-format", (char *)"json"), 0);
+    cr_assert_eq(options.log_format, LOG_FORMAT_JSON);
+    expect_complaint(PARSE((char *)"--log-format", (char *)"xml"), "xml");
+}
+
 Test(options, refuses_unknown_log_levels)
 {
     expect_complaint(PARSE((char *)"--log-level", (char *)"loud"), "loud");

@@ -9,9 +9,9 @@ import guest
 import rawhttp
 from tap import equal, finish, note, step
 
-CLIENTS = 4
+CLIENTS = 3
 ROUNDS = 3
-SIZE = (1 << 20) + 7
+SIZE = (1 << 18) + 7
 
 journal = guest.Journal()
 guest.start_all()

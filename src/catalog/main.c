@@ -16,7 +16,7 @@ struct row {
 static const struct row rows[] = {
 #define MESSAGE(program, word, level, id, subject, what, clients, remedy)                                                        \
     {#program, word, #level, id, subject, what, clients, remedy},
-#include "message.def"
+#include "../lib/message.def"
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -24,7 +24,7 @@ static const struct {
     const char *key, *what;
 } fields[] = {
 #define MESSAGE_FIELD(key, kind, what) {key, what},
-#include "message.def"
+#include "../lib/message.def"
 };
 
 /* The label, then the text, lines broken at blanks. */
