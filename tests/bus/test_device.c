@@ -185,6 +185,14 @@ static void driver_complete(unsigned number, uint32_t status, uint32_t reply_len
     driver_end(number, 0);
 }
 
+static void driver_await_close(void)
+{
+    pthread_mutex_lock(&driver.lock);
+    while (driver.closes == 0)
+        pthread_cond_wait(&driver.changed, &driver.lock);
+    pthread_mutex_unlock(&driver.lock);
+}
+
 static void driver_says(int error, unsigned times)
 {
     pthread_mutex_lock(&driver.lock);
@@ -667,10 +675,7 @@ Test(device, what_the_kernel_has_outlives_the_channel, .init = set_up_open)
     memset(data, 0xEE, 8192); /* the host writes there: it is still mapped */
     cr_expect_eq(driver_figure(&driver.closes), 0u);
     driver_end(0, 0);
-    pthread_mutex_lock(&driver.lock);
-    while (driver.closes == 0)
-        pthread_cond_wait(&driver.changed, &driver.lock);
-    pthread_mutex_unlock(&driver.lock);
+    driver_await_close();
     event_base_free(base);
 }
 
@@ -686,9 +691,6 @@ Test(device, whoever_still_waits_at_the_end_is_told_that_the_outcome_is_unknown,
     slots_put(slot, slots);
     slots_free(slots);
     driver_end(0, 0);
-    pthread_mutex_lock(&driver.lock);
-    while (driver.closes == 0)
-        pthread_cond_wait(&driver.changed, &driver.lock);
-    pthread_mutex_unlock(&driver.lock);
+    driver_await_close();
     event_base_free(base);
 }

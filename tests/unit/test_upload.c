@@ -243,16 +243,23 @@ Test(upload, a_block_that_the_host_has_written_over_is_not_sent_again)
     fixture_free(fixture);
 }
 
-Test(upload, a_list_that_the_host_never_had_is_busy)
+/* All blocks are stored, and the list is at the host. */
+static void send_up_to_list(struct fixture *fixture, struct exchange *x)
 {
-    struct fixture *fixture = fixture_new(4, 4);
-    struct exchange *x = begin_upload(fixture);
     size_t sent = 0, stored_bytes = 0;
-    struct answer answer;
 
     cr_assert_eq(send_rest(fixture, x, &sent, &stored_bytes), EXCHANGE_WAIT);
     while (targets(fixture_look(fixture), "comp=block&"))
         store_block(fixture, &stored_bytes);
+}
+
+Test(upload, a_list_that_the_host_never_had_is_busy)
+{
+    struct fixture *fixture = fixture_new(4, 4);
+    struct exchange *x = begin_upload(fixture);
+    struct answer answer;
+
+    send_up_to_list(fixture, x);
     fixture_fail(fixture, -ECANCELED);
     cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
     exchange_answer(x, &answer);
@@ -266,12 +273,9 @@ Test(upload, a_lost_list_is_not_sent_again)
 {
     struct fixture *fixture = fixture_new(4, 4);
     struct exchange *x = begin_upload(fixture);
-    size_t sent = 0, stored_bytes = 0;
     struct answer answer;
 
-    cr_assert_eq(send_rest(fixture, x, &sent, &stored_bytes), EXCHANGE_WAIT);
-    while (targets(fixture_look(fixture), "comp=block&"))
-        store_block(fixture, &stored_bytes);
+    send_up_to_list(fixture, x);
     fixture_lose(fixture);
     fixture_turn(fixture);
     cr_expect_eq(fixture->in_flight, 0);
