@@ -349,6 +349,24 @@ Test(device, a_device_that_appears_is_opened_at_once, .init = set_up, .fini = te
     rmdir(directory);
 }
 
+Test(device, a_device_whose_node_goes_is_down_without_a_transfer, .init = set_up, .fini = tear_down)
+{
+    char directory[] = "/tmp/device-test-XXXXXX", path[64];
+
+    cr_assert_not_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/azure_blob", directory);
+    cr_assert_eq(mknod(path, S_IFREG | 0600, 0), 0);
+    cr_assert_eq(open_channel(path, 4, 3600000), 0);
+    UNTIL(told_count == 1);
+    cr_expect_eq(told[0].state, CHANNEL_UP);
+    driver_set_open_error(-ENOENT);
+    unlink(path);
+    UNTIL(told_count >= 2);
+    cr_expect_eq(told[1].state, CHANNEL_DOWN);
+    cr_expect_not_null(strstr(told[1].reason, "the device has been removed"));
+    rmdir(directory);
+}
+
 Test(device, slots_that_no_transfer_can_carry_are_refused, .init = set_up)
 {
     struct channel_device_config config = {

@@ -449,10 +449,13 @@ static void on_open_timer(evutil_socket_t fd, short what, void *arg)
     tell_state(device, err.text);
 }
 
-static void on_appeared(void *arg)
+/* A driver takes its node away when its device goes: then nothing shall be sent there only to be refused. */
+static void on_node_changed(void *arg, bool has_gone)
 {
     struct device *device = arg;
 
+    if (has_gone)
+        fail_for(device, -ENODEV);
     if (device->phase == DEVICE_WAITING)
         arm_us(device->open_timer, 0);
 }
@@ -595,7 +598,7 @@ int channel_device_open(struct event_base *base, const struct channel_device_con
         return r;
     }
     /* A help, not a need: without it the device is looked for at intervals. */
-    if (device_watch_new(base, device->path, on_appeared, device, &device->watch) < 0)
+    if (device_watch_new(base, device->path, on_node_changed, device, &device->watch) < 0)
         device->watch = NULL;
     arm_us(device->open_timer, 0);
     *ret_channel = &device->channel;

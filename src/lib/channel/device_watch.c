@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells when a file of that name comes into its directory. */
+/* Tells when a file of that name comes into its directory or goes. */
 #include "device_watch.h"
 
 #include <errno.h>
@@ -10,12 +10,14 @@
 #include <string.h>
 #include <sys/inotify.h>
 
+#define GONE (IN_DELETE | IN_MOVED_FROM)
+
 struct device_watch {
     int fd;
     struct event *event;
     char *path;
     const char *name; /* in path */
-    void (*appeared)(void *arg);
+    void (*changed)(void *arg, bool has_gone);
     void *arg;
 };
 
@@ -23,7 +25,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct device_watch *watch = arg;
     _Alignas(struct inotify_event) char bytes[sizeof(struct inotify_event) + NAME_MAX + 1];
-    bool is_ours = false;
+    uint32_t seen = 0;
     ssize_t got;
 
     (void)what;
@@ -31,12 +33,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         for (ssize_t at = 0; at < got;) {
             const struct inotify_event *event = (const void *)(bytes + at);
 
-            is_ours = is_ours || (event->len > 0 && strcmp(event->name, watch->name) == 0);
+            if (event->len > 0 && strcmp(event->name, watch->name) == 0)
+                seen |= event->mask;
             at += (ssize_t)(sizeof(*event) + event->len);
         }
     }
-    if (is_ours)
-        watch->appeared(watch->arg);
+    if (seen)
+        watch->changed(watch->arg, seen & GONE);
 }
 
 static int watch_directory(struct device_watch *watch)
@@ -46,19 +49,19 @@ static int watch_directory(struct device_watch *watch)
     if (!copy)
         return -ENOMEM;
     watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-    if (watch->fd < 0 || inotify_add_watch(watch->fd, dirname(copy), IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR) < 0)
+    if (watch->fd < 0 || inotify_add_watch(watch->fd, dirname(copy), IN_CREATE | IN_MOVED_TO | IN_ATTRIB | GONE | IN_ONLYDIR) < 0)
         return -errno;
     return 0;
 }
 
-int device_watch_new(struct event_base *base, const char *path, void (*appeared)(void *arg), void *arg,
+int device_watch_new(struct event_base *base, const char *path, void (*changed)(void *arg, bool has_gone), void *arg,
                      struct device_watch **ret_watch)
 {
     struct device_watch *watch = malloc(sizeof(*watch));
 
     if (!watch)
         return -ENOMEM;
-    *watch = (struct device_watch){.fd = -1, .path = strdup(path), .appeared = appeared, .arg = arg};
+    *watch = (struct device_watch){.fd = -1, .path = strdup(path), .changed = changed, .arg = arg};
     int r = watch->path ? watch_directory(watch) : -ENOMEM;
 
     if (r == 0)
