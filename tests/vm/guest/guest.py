@@ -176,12 +176,6 @@ def status_text():
     return unit("StatusText")
 
 
-def must_notice_removal():
-    """The daemon learns that its device has gone from the next transfer's ENODEV: that one gets an error that asks to retry."""
-    exchange(rawhttp.request("GET", "/box/size-0")).must_be_azure_error(503)
-    wait_metric("blobproxy_channels_up", 0)
-
-
 # ---- requests ----
 
 
