@@ -134,6 +134,10 @@ void exchange_refuse_overwritten(struct exchange *x);
 /* Decides x->rights; refuses what cannot pass. 0 or -EACCES after a refusal. */
 int exchange_authorize(struct exchange *x) MUST_CHECK;
 
+/* x->target, and x->body_bytes with x->expects_continue. 0, or a negative errno after a refusal. */
+int exchange_find_target(struct exchange *x) MUST_CHECK;
+int exchange_find_body_length(struct exchange *x) MUST_CHECK;
+
 /* May fields be added to the request for the host, and may it be split? Verifies a host-style SharedKey signature when that is
  * what it takes. A SAS that signs fields forbids any change; one that only creates lets no blocks be written. */
 bool exchange_may_change(struct exchange *x);

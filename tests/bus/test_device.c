@@ -45,7 +45,7 @@ static struct {
     unsigned script_count;
     int open_error; /* 0: opens */
     int known[2];   /* what a probe of 0xc04852f0 and 0xc048520a gives */
-    unsigned opens, closes;
+    unsigned attempts, opens, closes;
 } driver;
 
 static struct event_base *base;
@@ -90,6 +90,7 @@ static int driver_open(const char *path)
     (void)path;
     pthread_mutex_lock(&driver.lock);
     int error = driver.open_error;
+    driver.attempts++;
     driver.opens += error == 0;
     pthread_mutex_unlock(&driver.lock);
     if (error < 0)
@@ -565,6 +566,9 @@ Test(device, a_removed_device_ends_the_transfer_unexecuted_and_is_opened_again, 
     cr_expect_eq(submit(slot), -ENODEV);
     slots_put(slot, slots);
     cr_expect_eq(held.done, 0u, "what the kernel has is not called back");
+    UNTIL_THERE(driver_figure(&driver.attempts) >= 3);
+    settle();
+    cr_expect_eq(told_count, 2u, "that it is not there either is no news");
     driver_set_open_error(0);
     UNTIL(told[told_count - 1].state == CHANNEL_UP);
     cr_expect_eq(driver_figure(&driver.closes), 0u, "the old descriptor is still in use");

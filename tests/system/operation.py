@@ -74,7 +74,7 @@ def health_steps(daemon):
         daemon.admin("/readyz").must_be(200)
         daemon.admin("/readyz", "HEAD").must_be(200)
     with step("unknown paths are 404, other methods 405"):
-        daemon.admin("/").must_be(404)
+        daemon.admin("/devstoreaccount1/box").must_be(404)
         daemon.admin("/metrics", "DELETE").must_be(405)
     with step("metrics and health have no place on the blob port"):
         for path in ("metrics", "healthz", "readyz"):

@@ -5,8 +5,10 @@ panel of the dashboard, and raises an alert when the host goes."""
 
 import json
 import pathlib
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import urllib.error
@@ -15,7 +17,7 @@ import urllib.request
 
 import dashboard
 import promtools
-from harness import ROOT, Daemon, Program, equal, finish, free_port, skip, step, wait_for
+from harness import BUILD, ROOT, Daemon, Program, equal, finish, free_port, skip, step, wait_for
 from rawhttp import put_blob, request
 
 INTERVAL_S = 1
@@ -163,7 +165,18 @@ def alert_steps(prometheus, daemon):
         wait_for(lambda: state("BlobproxydDown") == "pending", "alert about the daemon")
 
 
+def example_steps():
+    with step("the example scrapes what listen.metrics is unless configured, and lies beside the rules that it names"):
+        described = subprocess.run([BUILD / "blobproxyd", "--help"], capture_output=True, text=True, check=True).stdout
+        default = re.search(r"^ *metrics = (\S+)", described, re.M).group(1)
+        text = (ROOT / "conf/prometheus.yml").read_text()
+        equal(re.findall(r"targets: \[(.*)\] # listen", text), [default])
+        for name in re.findall(r"^  - (\S+\.yml)$", text, re.M):
+            assert (ROOT / "conf" / name).is_file(), name
+
+
 def main():
+    example_steps()
     if not promtools.find("prometheus"):
         skip("a real Prometheus scrapes the daemon", promtools.MISSING)
         return finish()

@@ -54,6 +54,7 @@ struct device {
     enum device_phase phase;
     uint32_t delay_ms; /* before the next attempt */
     uint64_t up_since_us;
+    bool is_removed; /* and that has been told */
     struct event *open_timer, *retry_timer, *results_event;
     struct device_watch *watch; /* NULL: none */
     struct err reason;          /* the last one told since it was up */
@@ -260,16 +261,18 @@ static void end_retries(struct device *device, int result)
 }
 
 /* The only way down but for closing; plans the next attempt. */
-static void device_fail(struct device *device, const struct err *reason)
+static void device_fail(struct device *device, int error, const struct err *reason)
 {
     bool was_up = device->channel.state == CHANNEL_UP;
-    bool is_news = was_up || strcmp(reason->text, device->reason.text) != 0;
+    bool is_still_gone = device->is_removed && error == -ENOENT;
+    bool is_news = was_up || (!is_still_gone && strcmp(reason->text, device->reason.text) != 0);
 
     if (was_up && clock_mono_us() - device->up_since_us >= device->reopen_max_ms * (uint64_t)1000)
         device->delay_ms = device->reopen_min_ms;
     device->channel.state = CHANNEL_DOWN;
     device->phase = DEVICE_WAITING;
     device->reason = *reason;
+    device->is_removed = is_still_gone || error == -ENODEV;
     device->opening = device_opening_unref(device->opening);
     if (was_up)
         slots_detach(device->slots);
@@ -292,7 +295,7 @@ static void fail_for(struct device *device, int error)
         err_set(&reason, error, "%s: the device has been removed", device->path);
     else
         err_set(&reason, error, "%s: %s: the descriptor no longer belongs to this process", device->path, strerror(-error));
-    device_fail(device, &reason);
+    device_fail(device, error, &reason);
 }
 
 static void take_refusal(struct device *device, struct place *place, int error)
@@ -434,8 +437,9 @@ static void on_open_timer(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (device->phase != DEVICE_WAITING)
         return;
-    if (device_open_now(device, &err) < 0) {
-        device_fail(device, &err);
+    int r = device_open_now(device, &err);
+    if (r < 0) {
+        device_fail(device, r, &err);
         return;
     }
     event_del(device->open_timer);
