@@ -25,9 +25,16 @@ static char take_decoded(const char **at, const char *end)
     return byte;
 }
 
-static bool is_alphanumeric(char byte)
+/* What a byte means for the search; what is not named separates. */
+enum meaning { SEPARATES, CONTINUES, MAY_BEGIN, ESCAPES };
+static const unsigned char meanings[256] = {
+    ['0' ... '9'] = CONTINUES, ['A' ... 'R'] = CONTINUES, ['S'] = MAY_BEGIN,         ['T' ... 'Z'] = CONTINUES,
+    ['a' ... 'r'] = CONTINUES, ['s'] = MAY_BEGIN,         ['t' ... 'z'] = CONTINUES, ['%'] = ESCAPES,
+};
+
+static enum meaning meaning_of(char byte)
 {
-    return (byte >= '0' && byte <= '9') || ((byte | 0x20) >= 'a' && (byte | 0x20) <= 'z');
+    return (enum meaning)meanings[(unsigned char)byte];
 }
 
 /* Nobody's name of a parameter has them, and somebody's decoder may pass over them. */
@@ -58,6 +65,12 @@ static const char *find_secret(const char *at, const char *end)
     char mark = take_decoded(&at, end);
 
     return mark == '=' || mark == ':' ? at : NULL;
+}
+
+/* Decoded: a '%' that is left is one. */
+static bool is_separator(char byte)
+{
+    return meaning_of(byte) == SEPARATES || byte == '%';
 }
 
 typedef void put_function(struct log_text *text, const char *bytes, size_t len);
@@ -100,10 +113,16 @@ static void put_printable(struct log_text *text, const char *bytes, size_t len)
 /* Behind the bytes at which no parameter sig can begin, encoded or not. *may_begin: behind a separator, before and after. */
 static const char *skip_dull(const char *at, const char *end, bool *may_begin)
 {
-    while (at < end && *at != '%' && !(*may_begin && (*at | 0x20) == 's')) {
-        *may_begin = !is_alphanumeric(*at);
-        at++;
+    bool is_behind_separator = *may_begin;
+
+    for (; at < end; at++) {
+        enum meaning meaning = meaning_of(*at);
+
+        if (meaning == ESCAPES || (meaning == MAY_BEGIN && is_behind_separator))
+            break;
+        is_behind_separator = meaning == SEPARATES;
     }
+    *may_begin = is_behind_separator;
     return at;
 }
 
@@ -121,7 +140,7 @@ static void put_redacted(struct log_text *text, const char *bytes, size_t len, p
         const char *secret = may_begin ? find_secret(at, end) : NULL;
         if (secret == NULL) {
             if (at < end)
-                may_begin = !is_alphanumeric(take_decoded(&at, end));
+                may_begin = is_separator(take_decoded(&at, end));
             put(text, start, (size_t)(at - start));
             continue;
         }

@@ -50,9 +50,17 @@ static size_t printable_len(const char *value)
     return is_overlong || is_surrogate || is_beyond || is_control ? 0 : len;
 }
 
+/* What a byte may do by itself: stand in quotes, and stand without any. Every byte of the access log is asked. */
+#define IN_QUOTES 1
+#define BARE 2
+static const unsigned char may[256] = {
+    [' '] = IN_QUOTES, ['!'] = IN_QUOTES | BARE,         ['#' ... '<'] = IN_QUOTES | BARE,
+    ['='] = IN_QUOTES, ['>' ... '['] = IN_QUOTES | BARE, [']' ... '~'] = IN_QUOTES | BARE,
+};
+
 static bool is_plain_ascii(char byte)
 {
-    return byte >= ' ' && byte < 0x7F && byte != '"' && byte != '\\';
+    return (may[(unsigned char)byte] & IN_QUOTES) != 0;
 }
 
 /* How many bytes from value on stand for themselves in quotes. */
@@ -117,24 +125,27 @@ static void put_quoted(struct log_text *text, const char *value, bool is_json)
     }
 }
 
-static bool needs_quotes(const char *value)
+/* The length of a value that needs no quotes; 0: it does. */
+static size_t bare_len(const char *value)
 {
-    size_t plain = 0;
+    size_t len = 0, more;
 
-    while (value[plain] != '\0' && value[plain] != ' ' && value[plain] != '=') {
-        size_t len = is_plain_ascii(value[plain]) ? 1 : (unsigned char)value[plain] < 0x80 ? 0 : printable_len(value + plain);
-
-        if (len == 0)
-            return true;
-        plain += len;
+    for (;;) {
+        while ((may[(unsigned char)value[len]] & BARE) != 0)
+            len++;
+        more = (unsigned char)value[len] < 0x80 ? 0 : printable_len(value + len);
+        if (more == 0)
+            return value[len] == '\0' ? len : 0;
+        len += more;
     }
-    return plain == 0 || value[plain] != '\0';
 }
 
 void log_text_put_value(struct log_text *text, const char *value)
 {
-    if (!needs_quotes(value)) {
-        log_text_puts(text, value);
+    size_t len = bare_len(value);
+
+    if (len > 0) {
+        log_text_put(text, value, len);
         return;
     }
     log_text_puts(text, "\"");

@@ -16,7 +16,7 @@ import urllib.parse
 import journald
 import rawhttp
 import tokens
-from harness import Daemon, equal, finish, free_port, note, skip, step, wait_for
+from harness import BUILD, Daemon, equal, finish, free_port, note, skip, step, wait_for
 
 ACCOUNT, KEY = rawhttp.ACCOUNT, rawhttp.KEY
 HOST_STYLE = f"{ACCOUNT}.blob.localhost"
@@ -187,7 +187,7 @@ def run_broken(daemon, secrets):
         daemon.exchange(secrets.signature("to nobody", rawhttp.request("GET", "/box/blob")))
 
 
-def reload_bad_keys(daemon, secrets):
+def reload_bad_keys(daemon):
     """A key file with mistakes in it: the message names the line, not what stands there."""
     place = pathlib.Path(daemon.directory)
     keys = place / "keys"
@@ -203,6 +203,16 @@ def reload_bad_keys(daemon, secrets):
     done = subprocess.run([*daemon.proxy.process.args, "--check-config"], capture_output=True, text=True, check=False)
     equal(done.returncode, 2)
     return done.stdout + done.stderr
+
+
+def told_on_request(daemon):
+    """What can be asked for: of the metrics' listener, and of blobproxyctl, as text and as JSON."""
+    told = [daemon.admin(path).body.decode() for path in ("/metrics", "/status", "/", "/readyz")]
+    for verb in ("errors", "status", "channels", "exchanges"):  # a connection string is there to have the published key
+        for form in ([], ["--json"]):
+            command = [BUILD / "blobproxyctl", "--socket", f"{daemon.directory}/control.sock", verb, *form]
+            told.append(subprocess.run(command, capture_output=True, text=True, check=False, timeout=30).stdout)
+    return told
 
 
 def everything_said(daemon):
@@ -226,17 +236,18 @@ def check_format(name):
             run_all(daemon, secrets)
             daemon.host.stop()
             run_broken(daemon, secrets)
-            more = daemon.admin("/metrics").body.decode()
+            told = told_on_request(daemon)
         with step(f"{name}: a key file with mistakes"):
-            more += reload_bad_keys(daemon, secrets)
+            told.append(reload_bad_keys(daemon))
         text = everything_said(daemon)
         with step(f"{name}: nothing of {len(secrets.known)} secrets was said"):
-            must_be_silent(secrets, text + more)
+            must_be_silent(secrets, text + "".join(told))
         with step(f"{name}: much was said: of each request, of wrong signatures at both ends, of refusals"):
             for word in ("access", "signature-mismatch", "exchange-refused", "channel-lost", "reload-failed"):
                 assert word in text, word
             assert text.count("redacted") > 50 and text.count("string_to_sign") > 10, (text.count("redacted"), len(text))
             assert "signature-mismatch" in daemon.host.output()
+            assert "redacted" in "".join(told), "the last failures"
 
 
 def check_endpoints():
