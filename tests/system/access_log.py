@@ -69,7 +69,9 @@ def check_text():
         with step("an error of the service has its code, the proxy's own what it told the client"):
             ask(daemon, "four", "/box/none").must_be(404)
             ask(daemon, "five", key="bm90IHRoZSBrZXk=").must_be(403)
-            missing, refused = wait_rows(text_rows, daemon, 7)[-2:]
+            # Of two shards, so in either order.
+            rows = {row["client_request_id"]: row for row in wait_rows(text_rows, daemon, 7)[-2:]}
+            missing, refused = rows["four"], rows["five"]
             equal((missing["code"], missing["route"], "problem" in missing), ("BlobNotFound", "channel", False))
             equal((refused["code"], refused["route"]), ("AuthenticationFailed", "none"))
             assert "The signature does not match" in refused["problem"] and "transfer" not in refused, refused
