@@ -27,14 +27,14 @@ def put_in_vain():
 
 
 def kill_during(name, value):
-    """Kills the service when the counter says that its transfer is there; returns its pid and the client."""
+    """Kills the service when the counter says that its transfer is there; returns its pid and the client, whose connection ends
+    with the process."""
     client = threading.Thread(target=put_in_vain)
     client.start()
     guest.wait_counter(name, value)
     process = guest.pid()
     os.kill(process, signal.SIGKILL)
-    client.join()
-    return process
+    return process, client
 
 
 def must_still_be_there(process):
@@ -42,8 +42,9 @@ def must_still_be_there(process):
     assert guest.counters()["pinned_pages"] > PAGES, guest.counters()
 
 
-def must_have_gone_and_come_back(process, number_of_restarts):
+def must_have_gone_and_come_back(process, client, number_of_restarts):
     guest.wait_for(lambda: not guest.is_there(process), "end of the process")
+    client.join()
     guest.wait_for(lambda: guest.restarts() == number_of_restarts and guest.unit("ActiveState") == "active", "restart")
     guest.wait_channels()
     guest.must_come_back(SIZE)
@@ -52,21 +53,21 @@ def must_have_gone_and_come_back(process, number_of_restarts):
 
 with step("in the ring: the process stays in state D with its pages"):
     with guest.held():
-        victim = kill_during("in_ring", 1)
+        victim, client = kill_during("in_ring", 1)
         must_still_be_there(victim)
         equal(guest.restarts(), 0)
 
 with step("when the host has completed it the process goes, systemd starts another one, no page stays pinned"):
-    must_have_gone_and_come_back(victim, 1)
+    must_have_gone_and_come_back(victim, client, 1)
 
 with step("at a host that has been stopped: the same"):
     guest.run("systemctl", "kill", "-s", "STOP", "guest-blobhostd")
     try:
-        victim = kill_during("at_host", 1)
+        victim, client = kill_during("at_host", 1)
         must_still_be_there(victim)
     finally:
         guest.run("systemctl", "kill", "-s", "CONT", "guest-blobhostd")
-    must_have_gone_and_come_back(victim, 2)
+    must_have_gone_and_come_back(victim, client, 2)
 
 with step("no error in the journal"):
     # What has been killed feeds no watchdog while the kernel keeps it.
