@@ -24,9 +24,8 @@ void must_be(const char *what, int64_t got, int64_t want)
          (long long)want);
 }
 
-int in_child(void (*run)(void *), void *what)
+static pid_t child_start(void (*run)(void *), void *what)
 {
-    int status;
     pid_t pid = fork();
 
     if (pid < 0)
@@ -35,6 +34,14 @@ int in_child(void (*run)(void *), void *what)
         run(what);
         _exit(EXIT_SUCCESS);
     }
+    return pid;
+}
+
+int in_child(void (*run)(void *), void *what)
+{
+    int status;
+    pid_t pid = child_start(run, what);
+
     if (waitpid(pid, &status, 0) != pid)
         err(EXIT_FAILURE, "waitpid");
     return status;
@@ -46,24 +53,39 @@ static void run_check(void *what)
 
     /* What it says goes where the results go, as a comment. */
     dup2(STDOUT_FILENO, STDERR_FILENO);
-    alarm(CHECK_SECONDS);
     check->run();
 }
 
-/* After a check that failed half-way: lets go and ends whatever is there, so that the next one can be judged. */
+/* After a check that failed half-way: lets go of whatever is there, so that the next one can be judged. */
 static void clean_up(void)
 {
+    (void)device_control_tried("abort");
     (void)device_control_tried("release");
     (void)device_control_tried("return");
-    int host = host_open();
-    for (long left = device_counter("in_ring"); left > 0; left--)
-        (void)host_take(host);
-    close(host);
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+/* One that takes too long may be in a call that nothing ends but its completion. */
+static int status_of(pid_t pid)
+{
+    int status;
+
+    alarm(CHECK_SECONDS);
+    while (waitpid(pid, &status, 0) != pid) {
+        kill(pid, SIGKILL);
+        (void)device_control_tried("abort");
+    }
+    alarm(0);
+    return status;
 }
 
 static void judge(const struct check *check)
 {
-    int status = in_child(run_check, (void *)(uintptr_t)check);
+    int status = status_of(child_start(run_check, (void *)(uintptr_t)check));
 
     if (status == 0) {
         passed++;
@@ -87,6 +109,7 @@ int main(int argc, char **argv)
     if (argc == 3 && strcmp(argv[1], "--inherited") == 0)
         return inherited_main(atoi(argv[2]));
     setvbuf(stdout, NULL, _IOLBF, 0);
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = on_alarm}, NULL); /* without SA_RESTART: it ends waitpid() */
     judge_all(argument_checks);
     judge_all(page_checks);
     judge_all(credential_checks);

@@ -126,6 +126,7 @@ def settle_installation():
 def clean_up():
     """What a test that failed has left."""
     if CONTROL.exists():
+        control("abort")
         control("release")
         run("systemctl", "kill", "-s", "CONT", "guest-blobhostd", check=False)
         stop_all()

@@ -114,6 +114,13 @@ static ssize_t host_write(struct file *file, const char __user *from, size_t cou
     return r;
 }
 
+void azb_host_abort(void)
+{
+    mutex_lock(&one_call);
+    azb_queue_abort_all();
+    mutex_unlock(&one_call);
+}
+
 static const struct file_operations host_operations = {
     .owner = THIS_MODULE,
     .open = host_open,

@@ -4,6 +4,10 @@
 #define AZB_HOST_H
 
 int azb_host_add(void);
+
+/* Ends all requests as a closing host would, those in the ring too. */
+void azb_host_abort(void);
+
 void azb_host_remove(void);
 
 #endif

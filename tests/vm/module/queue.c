@@ -95,12 +95,12 @@ void azb_queue_hold(bool shall_hold)
     wake_up(&filled);
 }
 
-static struct azb_request *take(void)
+static struct azb_request *take(bool even_if_held)
 {
     struct azb_request *request = NULL;
 
     spin_lock(&lock);
-    if (!is_held && !list_empty(&ring)) {
+    if ((even_if_held || !is_held) && !list_empty(&ring)) {
         request = list_first_entry(&ring, struct azb_request, link);
         list_move_tail(&request->link, &taken);
         ring_used -= packet_bytes(request);
@@ -114,8 +114,8 @@ static struct azb_request *take(void)
 int azb_queue_take(struct azb_request **ret_request, bool may_wait)
 {
     if (may_wait)
-        return wait_event_interruptible(filled, (*ret_request = take()) != NULL);
-    *ret_request = take();
+        return wait_event_interruptible(filled, (*ret_request = take(false)) != NULL);
+    *ret_request = take(false);
     return *ret_request ? 0 : -EAGAIN;
 }
 
@@ -161,6 +161,13 @@ void azb_queue_abort_taken(void)
             return;
         azb_queue_complete(request, &aborted);
     }
+}
+
+void azb_queue_abort_all(void)
+{
+    while (take(true))
+        ;
+    azb_queue_abort_taken();
 }
 
 __poll_t azb_queue_poll(struct file *file, struct poll_table_struct *table)

@@ -50,6 +50,7 @@ int azb_queue_take(struct azb_request **ret_request, bool may_wait);
 struct azb_request *azb_queue_find(u64 id);
 void azb_queue_complete(struct azb_request *request, const struct azb_outcome *outcome);
 void azb_queue_abort_taken(void);
+void azb_queue_abort_all(void); /* what is still in the ring, held or not, as well */
 __poll_t azb_queue_poll(struct file *file, struct poll_table_struct *table);
 
 struct azb_queue_counters azb_queue_counters(void);
