@@ -128,6 +128,7 @@ Test(hostlink, carries_data_of_a_whole_transfer_there_and_back)
         const uint32_t from = job.data_bytes - 1 - i;
         cr_assert_eq(job.slot->data[i], (uint8_t)(from ^ from >> 8 ^ from >> 16), "byte %u", i);
     }
+    fake_wait_executed(&fake, 1);
     cr_assert_eq(fake.last_guid[15], 7);
     hostlink_put(&job);
 }
