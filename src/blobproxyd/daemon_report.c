@@ -111,6 +111,18 @@ void daemon_describe_channel(const struct daemon *daemon, char *text, size_t tex
         snprintf(text, text_bytes, "device, ioctl 0x%08" PRIx32, command);
 }
 
+static void count_exchanges(const struct daemon *daemon, unsigned *ret_under_way, uint64_t *ret_ended)
+{
+    *ret_under_way = 0;
+    *ret_ended = 0;
+    for (unsigned i = 0; i < daemon->shard_count; i++) {
+        struct shard_state state = shard_state(daemon->shards[i]);
+
+        *ret_under_way += state.exchanges;
+        *ret_ended += state.exchanges_ended;
+    }
+}
+
 /* "Serving, 2 of 2 channels up (device, ioctl 0xc04852f0), 340 connections, 12 in flight". */
 static void daemon_describe(void *arg, char *text, size_t text_bytes, uint64_t *ret_exchanges)
 {
@@ -122,13 +134,7 @@ static void daemon_describe(void *arg, char *text, size_t text_bytes, uint64_t *
                                                           : "Waiting for the host";
     char channel[32];
 
-    *ret_exchanges = 0;
-    for (unsigned i = 0; i < daemon->shard_count; i++) {
-        struct shard_state state = shard_state(daemon->shards[i]);
-
-        exchanges += state.exchanges;
-        *ret_exchanges += state.exchanges_ended;
-    }
+    count_exchanges(daemon, &exchanges, ret_exchanges);
     daemon_describe_channel(daemon, channel, sizeof(channel));
     snprintf(text, text_bytes, "%s, %u of %u channels up (%s), %u connections, %u in flight", status, up, daemon->shard_count,
              channel, daemon_connections(arg), exchanges);
@@ -141,7 +147,7 @@ static int daemon_status(void *arg, struct buf *text)
                                          [DAEMON_DRAINING] = "draining",
                                          [DAEMON_STOPPING] = "draining"};
     const struct daemon *daemon = arg;
-    char reason[ADMIN_REASON_BYTES] = "", listeners[1024] = "", ignored[256];
+    char reason[ADMIN_REASON_BYTES] = "", listeners[1024] = "";
     struct status status = {
         .conf = daemon->conf,
         .state = states[daemon->state],
@@ -161,10 +167,7 @@ static int daemon_status(void *arg, struct buf *text)
 
     if (daemon->listen)
         listen_describe(daemon->listen, listeners, sizeof(listeners));
-    for (unsigned i = 0; i < daemon->shard_count; i++)
-        status.exchanges += shard_state(daemon->shards[i]).exchanges;
-    if (daemon->shard_count > 0)
-        daemon_describe(arg, ignored, sizeof(ignored), &status.exchanges_ended);
+    count_exchanges(daemon, &status.exchanges, &status.exchanges_ended);
     return status_write(&status, text);
 }
 

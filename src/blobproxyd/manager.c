@@ -54,7 +54,8 @@ static void tell(struct manager *manager, const char *text, double per_second)
     (void)sd_notifyf(0, "STATUS=%s", line);
 }
 
-void manager_tell(struct manager *manager)
+/* Returns how many exchanges have ended. */
+static uint64_t tell_now(struct manager *manager)
 {
     char text[STATUS_BYTES - 32];
     uint64_t exchanges = 0, now_us = clock_mono_us();
@@ -63,18 +64,22 @@ void manager_tell(struct manager *manager)
     double seconds = (double)(now_us - manager->told_us) / 1e6;
 
     tell(manager, text, seconds > 0 ? (double)(exchanges - manager->told_exchanges) / seconds : 0);
+    return exchanges;
+}
+
+void manager_tell(struct manager *manager)
+{
+    (void)tell_now(manager);
 }
 
 static void tell_again(evutil_socket_t fd, short what, void *arg)
 {
     struct manager *manager = arg;
-    char ignored[STATUS_BYTES];
 
     (void)fd;
     (void)what;
-    manager_tell(manager);
+    manager->told_exchanges = tell_now(manager);
     manager->told_us = clock_mono_us();
-    manager->callbacks.describe(manager->callbacks.arg, ignored, sizeof(ignored), &manager->told_exchanges);
 }
 
 static int start_timer(struct event *event, uint64_t period_us)
