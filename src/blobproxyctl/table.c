@@ -108,3 +108,15 @@ int table_print(const struct table *table, FILE *out)
     }
     return 0;
 }
+
+int table_print_objects(const char *const *headings, const json_t *objects,
+                        void (*add_row)(struct table *table, const json_t *object), FILE *out)
+{
+    CLEANUP(table_free) struct table table;
+    const json_t *object;
+    size_t i;
+
+    table_init(&table, headings);
+    json_array_foreach(objects, i, object) add_row(&table, object);
+    return table_print(&table, out);
+}

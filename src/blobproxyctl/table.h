@@ -5,6 +5,7 @@
 
 #include "../lib/buf.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 #define TABLE_COLUMNS_MAX 20
@@ -33,5 +34,9 @@ void table_cell_cut(struct table *table, unsigned characters, const char *text);
 
 /* Prints heading and rows, each line without blanks at its end. 0 or -ENOMEM. */
 int table_print(const struct table *table, FILE *out) MUST_CHECK;
+
+/* A whole table of these objects, for each of which add_row gives a row. 0 or -ENOMEM. */
+int table_print_objects(const char *const *headings, const json_t *objects,
+                        void (*add_row)(struct table *table, const json_t *object), FILE *out) MUST_CHECK;
 
 #endif

@@ -42,13 +42,8 @@ static int print_channels(const json_t *channels, FILE *out)
     static const char *const headings[] = {">SHARD",     "<TYPE",      "<STATE",  "<IOCTL", ">IN FLIGHT", ">THREADS",
                                            ">SUBMITTED", ">COMPLETED", ">LOST",   ">FULL",  ">REFUSED",   ">MALFORMED",
                                            ">OPENED",    ">SINCE",     "<REASON", ""};
-    CLEANUP(table_free) struct table table;
-    const json_t *channel;
-    size_t i;
 
-    table_init(&table, headings);
-    json_array_foreach(channels, i, channel) add_channel(&table, channel);
-    return table_print(&table, out);
+    return table_print_objects(headings, channels, add_channel, out);
 }
 
 static void add_slots(struct table *table, const json_t *channel)
@@ -70,13 +65,8 @@ static int print_slots(const json_t *channels, FILE *out)
 {
     static const char *const headings[] = {">SHARD", ">SMALL SLOTS USED", ">TOTAL",       ">WAITING", ">LARGE SLOTS USED",
                                            ">TOTAL", ">WAITING",          ">QUARANTINED", ""};
-    CLEANUP(table_free) struct table table;
-    const json_t *channel;
-    size_t i;
 
-    table_init(&table, headings);
-    json_array_foreach(channels, i, channel) add_slots(&table, channel);
-    return table_print(&table, out);
+    return table_print_objects(headings, channels, add_slots, out);
 }
 
 enum ctl_exit verb_channels(struct ctl *ctl, int argc, char **argv)

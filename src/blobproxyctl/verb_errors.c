@@ -30,13 +30,8 @@ static int print(const json_t *failures, FILE *out)
     static const char *const headings[] = {"<TIME",   "<STATUS",  "<CODE",     "<OPERATION",
                                            "<ROUTE",  ">TOOK US", "<TRANSFER", "<CLIENT REQUEST ID",
                                            "<TARGET", "<PROBLEM", ""};
-    CLEANUP(table_free) struct table table;
-    const json_t *failure;
-    size_t i;
 
-    table_init(&table, headings);
-    json_array_foreach(failures, i, failure) add(&table, failure);
-    return table_print(&table, out);
+    return table_print_objects(headings, failures, add, out);
 }
 
 enum ctl_exit verb_errors(struct ctl *ctl, int argc, char **argv)

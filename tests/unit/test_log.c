@@ -2,6 +2,7 @@
 /* Tests of what appears on stderr and of what must not appear in a log. */
 #include "../../src/lib/log.h"
 #include "../../src/lib/clock.h"
+#include "log_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,42 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define START_US UINT64_C(50000000)
-#define WINDOW_US UINT64_C(10000000)
-#define STAMP "1994-11-06T08:49:37.0000000Z "
-#define CAPTURE_BYTES 65536u
-
-static int captured_fd = -1;
-static char captured[CAPTURE_BYTES];
-
-/* Each test runs in a process of its own, so stderr needs no restoring. */
-static void capture_stderr(void)
-{
-    captured_fd = memfd_create("stderr", 0);
-    cr_assert_geq(captured_fd, 0);
-    cr_assert_eq(dup2(captured_fd, STDERR_FILENO), STDERR_FILENO);
-    (void)unsetenv("JOURNAL_STREAM");
-    clock_fake(START_US, INT64_C(784111777000000));
-    log_open("test", LOG_LEVEL_DEBUG);
-}
-
-static const char *captured_text(void)
-{
-    ssize_t len = pread(captured_fd, captured, sizeof(captured) - 1, 0);
-
-    captured[len < 0 ? 0 : len] = '\0';
-    return captured;
-}
-
-static size_t captured_lines(void)
-{
-    size_t lines = 0;
-
-    for (const char *at = captured_text(); (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    return lines;
-}
-
 TestSuite(log, .init = capture_stderr);
 
 Test(log, an_event_is_one_line_of_time_level_word_and_pairs)
@@ -57,7 +22,7 @@ Test(log, an_event_is_one_line_of_time_level_word_and_pairs)
     const struct log_field fields[] = {{"guid", "ab-12"}, {"status", "503"}};
 
     log_event(LOG_LEVEL_WARNING, "channel-lost", fields, 2, "after %d tries", 3);
-    cr_assert_str_eq(captured_text(), STAMP "warning channel-lost message=\"after 3 tries\" guid=ab-12 status=503\n");
+    cr_assert_str_eq(captured_text(), STAMP " warning channel-lost message=\"after 3 tries\" guid=ab-12 status=503\n");
 }
 
 Test(log, values_that_could_be_mistaken_are_quoted_and_escaped)
@@ -67,7 +32,7 @@ Test(log, values_that_could_be_mistaken_are_quoted_and_escaped)
                                        {"g", "k=v"},        {"h", NULL}};
 
     log_event(LOG_LEVEL_INFO, "odd", fields, 8, "m");
-    cr_assert_str_eq(captured_text(), STAMP "info odd message=m a=\"x y\" b=\"\" c=\"q\\\"\\\\\" d=\"l1\\nl2\\r\\t\" "
+    cr_assert_str_eq(captured_text(), STAMP " info odd message=m a=\"x y\" b=\"\" c=\"q\\\"\\\\\" d=\"l1\\nl2\\r\\t\" "
                                             "e=\"\\x1b[m\\x7f\" f=caf\xC3\xA9 g=\"k=v\" h=\"\"\n");
 }
 
@@ -100,8 +65,8 @@ Test(log, what_is_too_long_is_cut_and_still_one_line)
     memset(value, 'v', sizeof(value) - 1);
     log_event(LOG_LEVEL_INFO, "long", fields, 2, "m");
     cr_assert_eq(captured_lines(), 1);
-    cr_assert_leq(strlen(captured), 4096);
-    cr_assert_not_null(strstr(captured, "...\n"));
+    cr_assert_leq(strlen(captured_text()), 4096);
+    cr_assert_not_null(strstr(captured_text(), "...\n"));
 }
 
 Test(log, levels_above_the_one_set_are_silent)
@@ -112,7 +77,7 @@ Test(log, levels_above_the_one_set_are_silent)
     log_warning("heard", "x");
     log_error("heard", "x");
     cr_assert_eq(captured_lines(), 2);
-    cr_assert_null(strstr(captured, "quiet"));
+    cr_assert_null(strstr(captured_text(), "quiet"));
     cr_assert(log_enabled(LOG_LEVEL_ERROR));
     cr_assert_not(log_enabled(LOG_LEVEL_NOTICE));
 }
@@ -144,8 +109,8 @@ Test(log, repeats_above_twenty_in_ten_seconds_are_counted_and_told_later)
     log_warning("flood", "again");
     log_warning("flood", "once more");
     cr_assert_eq(captured_lines(), 22);
-    cr_assert_not_null(strstr(captured, "message=again suppressed=31\n"));
-    cr_assert_not_null(strstr(captured, "message=\"once more\"\n"));
+    cr_assert_not_null(strstr(captured_text(), "message=again suppressed=31\n"));
+    cr_assert_not_null(strstr(captured_text(), "message=\"once more\"\n"));
 }
 
 Test(log, one_event_does_not_use_up_the_rate_of_another)
@@ -170,7 +135,7 @@ Test(log, what_the_level_silences_does_not_count)
         log_info("word", "x");
     log_error("word", "x");
     cr_assert_eq(captured_lines(), 1);
-    cr_assert_null(strstr(captured, "suppressed"));
+    cr_assert_null(strstr(captured_text(), "suppressed"));
 }
 
 Test(log, more_event_words_than_the_table_holds_are_all_written)
@@ -205,7 +170,7 @@ Test(log, what_the_journal_takes_does_not_go_to_stderr)
     if (access("/run/systemd/journal/socket", W_OK) == 0)
         cr_assert_str_eq(captured_text(), "");
     else
-        cr_assert_str_eq(captured_text(), "<6>" STAMP "info journal message=x\n");
+        cr_assert_str_eq(captured_text(), "<6>" STAMP " info journal message=x\n");
 }
 
 Test(log, a_journal_stream_that_is_not_stderr_is_not_used)
@@ -235,13 +200,13 @@ Test(log, threads_do_not_mix_lines_and_share_one_rate)
     pthread_t threads[4];
     static char words[4][8] = {"zero", "one", "two", "three"};
 
-    cr_assert_eq(fcntl(captured_fd, F_SETFL, O_APPEND), 0);
+    cr_assert_eq(fcntl(captured_fd(), F_SETFL, O_APPEND), 0);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(pthread_create(&threads[i], NULL, log_many, words[i]), 0);
     for (int i = 0; i < 4; i++)
         cr_assert_eq(pthread_join(threads[i], NULL), 0);
     cr_assert_eq(captured_lines(), 4 * 100 + 20);
-    for (const char *at = captured; *at != '\0'; at = strchr(at, '\n') + 1)
+    for (const char *at = captured_text(); *at != '\0'; at = strchr(at, '\n') + 1)
         cr_assert_eq(strncmp(at, STAMP, strlen(STAMP)), 0);
 }
 

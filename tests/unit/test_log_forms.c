@@ -3,6 +3,7 @@
 #include "../../src/lib/log.h"
 #include "../../src/lib/clock.h"
 #include "../../src/lib/message.h"
+#include "log_fixture.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -14,47 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define START_US UINT64_C(50000000)
-#define WINDOW_US UINT64_C(10000000)
-#define STAMP "1994-11-06T08:49:37.0000000Z"
-#define CAPTURE_BYTES 65536u
 #define HEAD "{\"time\":\"" STAMP "\",\"level\":\"info\",\"program\":\"test\",\"event\":\"odd\",\"message\":"
-
-static int captured_fd = -1;
-static char captured[CAPTURE_BYTES];
-
-static void log_to(int fd)
-{
-    captured_fd = fd;
-    cr_assert_geq(fd, 0);
-    cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
-    clock_fake(START_US, INT64_C(784111777000000));
-    log_open("test", LOG_LEVEL_DEBUG);
-}
-
-/* Each test runs in a process of its own, so stderr needs no restoring. */
-static void capture_stderr(void)
-{
-    (void)unsetenv("JOURNAL_STREAM");
-    log_to(memfd_create("stderr", 0));
-}
-
-static const char *captured_text(void)
-{
-    ssize_t len = pread(captured_fd, captured, sizeof(captured) - 1, 0);
-
-    captured[len < 0 ? 0 : len] = '\0';
-    return captured;
-}
-
-static size_t captured_lines(void)
-{
-    size_t lines = 0;
-
-    for (const char *at = captured_text(); (at = strchr(at, '\n')) != NULL; at++)
-        lines++;
-    return lines;
-}
 
 TestSuite(log_forms, .init = capture_stderr);
 
@@ -124,8 +85,8 @@ Test(log_forms, json_stays_whole_however_long_a_value_is)
         for (size_t i = 0; i + 1 < len; i += 2)
             memcpy(value + i, len % 3 == 0 ? "\xC3\xA9" : len % 3 == 1 ? "\"\"" : "vv", 2);
         value[len] = '\0';
-        cr_assert_eq(ftruncate(captured_fd, 0), 0);
-        cr_assert_eq(lseek(captured_fd, 0, SEEK_SET), 0);
+        cr_assert_eq(ftruncate(captured_fd(), 0), 0);
+        cr_assert_eq(lseek(captured_fd(), 0, SEEK_SET), 0);
         log_event(LOG_LEVEL_DEBUG, "odd", fields, 2, "m");
         const char *text = captured_text();
         size_t text_len = strlen(text);
@@ -250,7 +211,7 @@ Test(log_forms, records_are_collected_until_a_flush_or_a_pipe_of_them_is_there)
     cr_assert_str_eq(captured_text(), "");
     log_flush();
     cr_assert_str_eq(captured_text(), STAMP " info access message=x f=x\n");
-    size_t each = strlen(captured);
+    size_t each = strlen(captured_text());
 
     for (size_t i = 0; i < 4096 / each; i++)
         log_record("access", &field, 1, "x");
@@ -293,7 +254,7 @@ Test(log_forms, threads_collect_for_themselves)
     for (int i = 0; i < 4; i++)
         cr_assert_eq(pthread_join(threads[i], NULL), 0);
     static char text[4 * 510 * 80];
-    ssize_t len = pread(captured_fd, text, sizeof(text) - 1, 0);
+    ssize_t len = pread(captured_fd(), text, sizeof(text) - 1, 0);
     size_t lines = 0;
 
     cr_assert_gt(len, 0);
@@ -314,11 +275,12 @@ Test(log_forms, a_count_is_told_when_its_window_is_over_though_nothing_follows)
     clock_fake(START_US + WINDOW_US, 0);
     log_tell_suppressed();
     cr_assert_eq(captured_lines(), 21);
-    cr_assert_not_null(strstr(captured, " warning flood message=\"more of these came and were not written\" suppressed=5\n"));
+    cr_assert_not_null(
+        strstr(captured_text(), " warning flood message=\"more of these came and were not written\" suppressed=5\n"));
     log_tell_suppressed();
     log_warning("flood", "again");
     cr_assert_eq(captured_lines(), 22, "told once");
-    cr_assert_null(strstr(captured, "again suppressed"));
+    cr_assert_null(strstr(captured_text(), "again suppressed"));
 }
 
 Test(log_forms, at_most_four_counts_are_told_at_once_and_the_rest_the_next_time)
@@ -341,7 +303,7 @@ Test(log_forms, the_end_tells_all_counts)
         log_info("one", "x");
     log_close();
     cr_assert_eq(captured_lines(), 21);
-    cr_assert_not_null(strstr(captured, "suppressed=3\n"));
+    cr_assert_not_null(strstr(captured_text(), "suppressed=3\n"));
     log_close();
     cr_assert_eq(captured_lines(), 21);
 }
