@@ -13,6 +13,7 @@
 #define TEXT_MAX_BYTES (4u << 20) /* an exposition has about 50 KiB */
 
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+#define FOREIGN "This listener is not known by that host name. Use 127.0.0.1 or localhost, or add the name to listen.hosts.\n"
 #define HINT "There are / for people, /metrics, /status, /healthz and /readyz here; blobs are on another port.\n"
 
 struct admin {
@@ -71,9 +72,13 @@ void admin_answer(const struct admin_callbacks *callbacks, struct adminhttp_call
 
 static void on_call(void *arg, struct adminhttp_call *call)
 {
-    const struct admin *admin = arg;
+    const struct admin_callbacks *callbacks = &((const struct admin *)arg)->callbacks;
+    const char *host = adminhttp_field(call, "Host"); /* HTTP/1.0 has none, and no browser speaks that */
 
-    admin_answer(&admin->callbacks, call);
+    if (host && callbacks->is_own_host && !callbacks->is_own_host(callbacks->arg, host))
+        adminhttp_answer_text(call, 421, FOREIGN);
+    else
+        admin_answer(callbacks, call);
 }
 
 static uint16_t socket_port(int fd)

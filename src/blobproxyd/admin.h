@@ -20,6 +20,8 @@ struct admin_callbacks {
     int (*status)(void *arg, struct buf *text);
     /* true: ready. Otherwise reason gets a word or two: "draining", "no listener". */
     bool (*ready)(void *arg, char reason[ADMIN_REASON_BYTES]);
+    /* A name of this machine's own. NULL: every name is taken. */
+    bool (*is_own_host)(void *arg, const char *host);
     void *arg;
 };
 
@@ -30,8 +32,9 @@ struct adminhttp_call;
 void admin_answer(const struct admin_callbacks *callbacks, struct adminhttp_call *call);
 
 /* Serves GET and HEAD of / (the status page), /metrics, /status, /healthz and /readyz. At most 64 connections, each closed after
- * 10 idle seconds. listen_fd: a listening socket, which admin then owns, or -1 to bind address. 0 or a negative errno; err says
- * what failed, the caller knows where. */
+ * 10 idle seconds. A Host that is not an own one gets 421: a web page may have made a name of its own lead here, to read what is
+ * for programs of this machine. listen_fd: a listening socket, which admin then owns, or -1 to bind address. 0 or a negative
+ * errno; err says what failed, the caller knows where. */
 int admin_new(struct event_base *base, const struct address *address, int listen_fd, const struct admin_callbacks *callbacks,
               struct admin **ret_admin, struct err *err) MUST_CHECK;
 

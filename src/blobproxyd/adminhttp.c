@@ -123,6 +123,11 @@ const char *adminhttp_argument(const struct adminhttp_call *call, const char *na
     return MHD_lookup_connection_value(call->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
+const char *adminhttp_field(const struct adminhttp_call *call, const char *name)
+{
+    return MHD_lookup_connection_value(call->connection, MHD_HEADER_KIND, name);
+}
+
 int adminhttp_socket(const struct adminhttp_call *call)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(call->connection, MHD_CONNECTION_INFO_CONNECTION_FD);

@@ -26,6 +26,7 @@ struct adminhttp *adminhttp_free(struct adminhttp *http);
 const char *adminhttp_path(const struct adminhttp_call *call);
 bool adminhttp_is(const struct adminhttp_call *call, const char *method);
 const char *adminhttp_argument(const struct adminhttp_call *call, const char *name); /* of the query; NULL: none */
+const char *adminhttp_field(const struct adminhttp_call *call, const char *name);    /* of the head; NULL: none */
 int adminhttp_socket(const struct adminhttp_call *call);
 
 /* text is copied. */

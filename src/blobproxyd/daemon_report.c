@@ -5,6 +5,7 @@
 #include "failures.h"
 #include "status.h"
 
+#include "../lib/azure/target.h"
 #include "../lib/clock.h"
 
 #include <errno.h>
@@ -171,9 +172,16 @@ static int daemon_status(void *arg, struct buf *text)
     return status_write(&status, text);
 }
 
+static bool daemon_is_own_host(void *arg, const char *host)
+{
+    const struct daemon *daemon = arg;
+
+    return target_is_own_host(slice_of(host), (const char *const *)daemon->conf->listen_hosts.items);
+}
+
 struct admin_callbacks daemon_admin_callbacks(struct daemon *daemon)
 {
-    return (struct admin_callbacks){daemon_metrics, daemon_status, daemon_ready, daemon};
+    return (struct admin_callbacks){daemon_metrics, daemon_status, daemon_ready, daemon_is_own_host, daemon};
 }
 
 struct manager_callbacks daemon_manager_callbacks(struct daemon *daemon)

@@ -164,6 +164,11 @@ def listener_steps(daemon):
     for host in (f"127.0.0.1:{daemon.port}", "localhost", f"{ACCOUNT}.blob.localhost:{daemon.port}", f"{ACCOUNT}.BLOB.localhost"):
         with step(f"Host: {host.replace(str(daemon.port), 'PORT')} is known"):
             equal(daemon.exchange(request("GET", "/box/serves", host=host)).must_be(200).body, b"yes")
+    with step("the metrics listener does not answer a web page's own name that leads here, either"):
+        data = "GET /status HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n"
+        address = ("127.0.0.1", daemon.metrics_port)
+        one(address, data.format(f"rebound.example:{daemon.metrics_port}").encode()).must_be(421)
+        one(address, data.format(f"localhost:{daemon.metrics_port}").encode()).must_be(200)
 
 
 def main():

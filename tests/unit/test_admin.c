@@ -44,9 +44,16 @@ static bool tell_ready(void *arg, char reason[ADMIN_REASON_BYTES])
     return is_ready;
 }
 
+static bool is_own_host(void *arg, const char *host)
+{
+    (void)arg;
+    return strcmp(host, "localhost") == 0;
+}
+
 static void start(void)
 {
-    static const struct admin_callbacks callbacks = {.metrics = write_metrics, .status = write_status, .ready = tell_ready};
+    static const struct admin_callbacks callbacks = {
+        .metrics = write_metrics, .status = write_status, .ready = tell_ready, .is_own_host = is_own_host};
     struct address address;
     const char *problem;
     struct err err = {0};
@@ -141,6 +148,16 @@ Test(admin, metrics_are_written_anew_for_each_scrape)
     cr_expect_eq(scrapes, 2u);
 }
 
+Test(admin, a_host_that_is_not_an_own_one_reads_nothing)
+{
+    const char *answer = ask("GET /metrics HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n");
+
+    cr_expect_eq(strncmp(answer, "HTTP/1.1 421 ", 13), 0, "%s", answer);
+    cr_expect_not_null(strstr(answer, "listen.hosts"));
+    cr_expect_eq(scrapes, 0u);
+    expect(ask("GET /healthz HTTP/1.0\r\n\r\n"), "HTTP/1.1 200 ", NULL, "ok\n"); /* no browser: no Host */
+}
+
 Test(admin, head_has_the_length_and_no_body)
 {
     expect(get("HEAD", "/metrics"), "HTTP/1.1 200 ", "Content-Length: 32\r\n", "");
@@ -189,8 +206,8 @@ Test(admin, other_methods_are_refused)
 {
     static const char refusal[] = "Only GET and HEAD are answered here.\n";
     expect(get("DELETE", "/metrics"), "HTTP/1.1 405 ", "Allow: GET, HEAD\r\n", refusal);
-    expect(ask("POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"), "HTTP/1.1 405 ",
-           "Allow: GET, HEAD\r\n", refusal);
+    expect(ask("POST /readyz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello"),
+           "HTTP/1.1 405 ", "Allow: GET, HEAD\r\n", refusal);
     cr_expect_eq(scrapes, 0u);
 }
 
@@ -207,8 +224,8 @@ Test(admin, the_status_is_json)
 
 Test(admin, a_connection_serves_several_requests)
 {
-    const char *answer =
-        ask("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    const char *answer = ask(
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     const char *second = strstr(answer, "ok\nHTTP/1.1 200 ");
     cr_assert(second, "%s", answer);
     cr_expect(strstr(second, "ready\n"), "%s", answer);

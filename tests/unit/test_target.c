@@ -243,6 +243,21 @@ Test(target, no_path_leads_to_another_account)
     }
 }
 
+Test(target, own_hosts_are_loopback_and_what_is_listed)
+{
+    static const char *const more[] = {"proxy.internal", NULL};
+    static const char *const own[] = {"localhost", "LOCALHOST:10080", "127.0.0.1:10080",
+                                      "127.9.9.9", "[::1]:1",         "proxy.INTERNAL:7"};
+    static const char *const foreign[] = {"",      "localhost.example",   "128.0.0.1",
+                                          "[::2]", "acct.blob.localhost", "proxy.internal:x"};
+
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+        cr_expect(target_is_own_host(slice_of(own[i]), more), "%s", own[i]);
+    for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+        cr_expect_not(target_is_own_host(slice_of(foreign[i]), more), "%s", foreign[i]);
+    cr_expect_not(target_is_own_host(SLICE("proxy.internal"), NULL));
+}
+
 Test(target, lists_of_hosts_may_be_missing)
 {
     const struct target_hosts none = {NULL, NULL, NULL};

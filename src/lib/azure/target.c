@@ -99,10 +99,16 @@ static bool host_is_listed(struct slice name, const char *const *list)
     return false;
 }
 
-static bool host_is_path_style(struct slice name, const struct target_hosts *hosts)
+static bool host_is_path_style(struct slice name, const char *const *extra_names)
 {
-    return host_is_loopback_literal(name) || slice_equal_nocase(name, SLICE("localhost")) ||
-           host_is_listed(name, hosts->extra_names);
+    return host_is_loopback_literal(name) || slice_equal_nocase(name, SLICE("localhost")) || host_is_listed(name, extra_names);
+}
+
+bool target_is_own_host(struct slice host, const char *const *extra_names)
+{
+    struct slice name;
+
+    return host_strip_port(host, &name) == 0 && host_is_path_style(name, extra_names);
 }
 
 /* "acct" or "acct-secondary", in any case when it comes from a host name. */
@@ -211,7 +217,7 @@ int target_parse(struct slice host, struct slice raw_target, const struct target
     target.path = (struct slice){raw_target.bytes, path_len};
     if (path_len < raw_target.len)
         target.query = slice_from(raw_target, path_len + 1);
-    if (host_is_path_style(name, hosts)) {
+    if (host_is_path_style(name, hosts->extra_names)) {
         target.style = TARGET_PATH_STYLE;
         r = target_take_account_from_path(&target);
     } else {

@@ -34,6 +34,9 @@ struct target_hosts {
 int target_parse(struct slice host, struct slice raw_target, const struct target_hosts *hosts,
                  struct target *ret_target) MUST_CHECK;
 
+/* The host is a loopback name, a loopback address or one of extra_names; port and case ignored. */
+bool target_is_own_host(struct slice host, const char *const *extra_names);
+
 /* Percent-decodes into text (NUL added). '+' stays '+'. Returns the length; -EBADMSG: bad escape, NUL byte or not UTF-8;
  * -ENOBUFS. */
 ssize_t target_decode(struct slice raw, char *text, size_t text_bytes) MUST_CHECK;
