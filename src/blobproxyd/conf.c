@@ -189,13 +189,19 @@ void conf_build(struct conf *conf, const struct conf_options *options, struct co
     conf_load_tls(conf, problems);
 }
 
+/* As a service its lines are read by the journal. */
+static const char *conf_prefix(FILE *err_out, enum log_level level)
+{
+    return err_out == stderr ? log_priority_prefix(level) : "";
+}
+
 static void conf_print_problems(const struct conf_problems *problems, FILE *err_out)
 {
     const char *line = problems->lines->bytes ? problems->lines->bytes : "";
 
     while (*line) {
         int len = (int)strcspn(line, "\n");
-        fprintf(err_out, "blobproxyd: %.*s\n", len, line);
+        fprintf(err_out, "%sblobproxyd: %.*s\n", conf_prefix(err_out, LOG_LEVEL_ERROR), len, line);
         line += len + (line[len] == '\n');
     }
 }
@@ -227,9 +233,9 @@ static void conf_print_warnings(const struct conf *conf, FILE *err_out)
     struct err warning;
 
     if (conf_tls_warning(conf, clock_wall_us(), &warning))
-        fprintf(err_out, "blobproxyd: warning: %s\n", warning.text);
+        fprintf(err_out, "%sblobproxyd: warning: %s\n", conf_prefix(err_out, LOG_LEVEL_WARNING), warning.text);
     if (conf_uids_warning(conf, &warning))
-        fprintf(err_out, "blobproxyd: warning: %s\n", warning.text);
+        fprintf(err_out, "%sblobproxyd: warning: %s\n", conf_prefix(err_out, LOG_LEVEL_WARNING), warning.text);
 }
 
 static enum conf_action conf_decide(const struct conf *conf, const struct conf_options *options, const struct conf_files *files,
@@ -248,7 +254,8 @@ static enum conf_action conf_decide(const struct conf *conf, const struct conf_o
         r = conf_print_dump(conf, out);
     if (fflush(out) == 0 && r == 0)
         return CONF_EXIT_OK;
-    fprintf(err_out, "blobproxyd: cannot print the configuration: %s\n", strerror(r < 0 ? -r : errno));
+    fprintf(err_out, "%sblobproxyd: cannot print the configuration: %s\n", conf_prefix(err_out, LOG_LEVEL_ERROR),
+            strerror(r < 0 ? -r : errno));
     return CONF_EXIT_USAGE;
 }
 
@@ -276,7 +283,7 @@ enum conf_action conf_load(int argc, char **argv, FILE *out, FILE *err_out, stru
         return conf_print_about(&options, out);
     conf = conf_new();
     if (!conf) {
-        fprintf(err_out, "blobproxyd: no memory\n");
+        fprintf(err_out, "%sblobproxyd: no memory\n", conf_prefix(err_out, LOG_LEVEL_ERROR));
         return CONF_EXIT_USAGE;
     }
     conf->argc = argc;

@@ -74,6 +74,13 @@ static enum log_sink find_sink(enum log_format format)
     return S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ? LOG_SINK_PREFIXED : LOG_SINK_TEXT;
 }
 
+const char *log_priority_prefix(enum log_level level)
+{
+    enum log_sink sink = find_sink(LOG_FORMAT_AUTO);
+
+    return sink == LOG_SINK_JOURNAL || sink == LOG_SINK_PREFIXED ? log_level_prefix(level) : "";
+}
+
 int log_set_format(enum log_format format)
 {
     enum log_sink sink = find_sink(format);

@@ -32,6 +32,11 @@ bool log_enabled(enum log_level level);
 /* 0; -ENOENT: the journal was asked for and is not there, so it is text. */
 int log_set_format(enum log_format format);
 
+/* What a line that is written to stderr by other means begins with: "<3>" where the journal reads it, as sd-daemon(3) has it,
+ * else
+ * "". */
+const char *log_priority_prefix(enum log_level level);
+
 /* "error", "warning", "notice", "info", "debug". 0 or -EINVAL. */
 int log_level_parse(const char *text, enum log_level *ret_level);
 

@@ -39,6 +39,9 @@ enum log_sink {
     LOG_SINK_JOURNAL,  /* fields for journald; what it does not take goes to stderr, prefixed */
 };
 
+/* "<N>" */
+const char *log_level_prefix(enum log_level level);
+
 /* What is not collected is written at once, behind what was. Any thread. */
 void log_write(enum log_sink sink, const char *program, const struct log_line *line, bool is_collected);
 

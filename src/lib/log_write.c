@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <syslog.h>
 #define SD_JOURNAL_SUPPRESS_LOCATION /* it would always be this file */
+#include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
@@ -19,17 +19,21 @@
 #define FIELDS_OWN 7u      /* at most, besides the caller's */
 
 static const struct {
-    const char *name;
-    int priority;
+    const char *name, *prefix;
 } levels[] = {
-    [LOG_LEVEL_ERROR] = {"error", LOG_ERR},      [LOG_LEVEL_WARNING] = {"warning", LOG_WARNING},
-    [LOG_LEVEL_NOTICE] = {"notice", LOG_NOTICE}, [LOG_LEVEL_INFO] = {"info", LOG_INFO},
-    [LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
+    [LOG_LEVEL_ERROR] = {"error", SD_ERR},      [LOG_LEVEL_WARNING] = {"warning", SD_WARNING},
+    [LOG_LEVEL_NOTICE] = {"notice", SD_NOTICE}, [LOG_LEVEL_INFO] = {"info", SD_INFO},
+    [LOG_LEVEL_DEBUG] = {"debug", SD_DEBUG},
 };
 
 const char *log_level_name(enum log_level level)
 {
     return (unsigned)level < sizeof(levels) / sizeof(levels[0]) ? levels[level].name : NULL;
+}
+
+const char *log_level_prefix(enum log_level level)
+{
+    return levels[level].prefix;
 }
 
 /* Lines of this thread that are not written yet. */
@@ -69,11 +73,10 @@ static void put_pair(struct log_text *text, const char *key, const char *value)
 
 static void put_start(struct log_text *text, const struct log_line *line, bool is_prefixed)
 {
-    char time[CLOCK_ISO_BYTES], prefix[] = "<N>";
+    char time[CLOCK_ISO_BYTES];
 
-    prefix[1] = (char)('0' + levels[line->level].priority);
     if (is_prefixed)
-        log_text_puts(text, prefix);
+        log_text_puts(text, levels[line->level].prefix);
     clock_format_iso(clock_wall_us(), time);
     log_text_puts(text, time);
     log_text_puts(text, " ");
@@ -167,7 +170,7 @@ static int send_entry(const char *program, const struct log_line *line)
     const char *id = message_id(line->word);
 
     entry_put(&entry, "", "message", line->message);
-    (void)snprintf(number, sizeof(number), "%d", levels[line->level].priority);
+    (void)snprintf(number, sizeof(number), "%c", log_level_prefix(line->level)[1]);
     entry_put(&entry, "", "priority", number);
     entry_put(&entry, "", "syslog_identifier", program);
     if (id != NULL)

@@ -18,7 +18,7 @@ import uuid
 
 from harness import BUILD, Daemon, Program, equal, finish, free_port, freeze, skip, step, wait_for
 from load import Load
-from manager import Stopped, thread_of
+from heldthread import HeldThread, thread_of
 from rawhttp import ACCOUNT, Connection, put_blob, request
 from tokens import account_sas, plain
 
@@ -58,6 +58,8 @@ def looks():
         daemon.must_serve()
 
         with step("status says the same in text, in JSON and on the metrics listener"):
+            # A thread publishes what it has counted after its answers have gone.
+            wait_for(lambda: control.json("status")["exchanges_ended"] == 3, "end of the three exchanges until here")
             status = control.json("status")
             other = json.loads(daemon.admin("/status").must_be(200).body)
             equal(set(status), set(other))
@@ -308,7 +310,7 @@ def stuck():
         if shards < 2:
             return skip("one shard stands still", "there is only one")
         daemon.make_container()
-        with Stopped(thread_of(daemon.proxy, "shard-1")):
+        with HeldThread(thread_of(daemon.proxy.pid, "shard-1")):
             with step("channels and exchanges answer without the shard that stands still, and name it"):
                 begin = time.monotonic()
                 rows = control.json("channels")["channels"]

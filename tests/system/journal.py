@@ -6,18 +6,20 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 import sys
+import tempfile
 
 import journald
 import rawhttp
-from harness import Daemon, equal, finish, skip, step, wait_for
+from harness import BUILD, Daemon, equal, finish, skip, step, wait_for
 
 UUID = r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"
 # stderr stays the harness's file, and the environment says that the journal reads it.
 AS_SERVICE = ["sh", "-c", 'JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$0" "$@"']
 OTHER_STREAM = ["sh", "-c", 'JOURNAL_STREAM=1:2 exec "$0" "$@"']
 TO_JOURNAL = ["systemd-cat", "--identifier=blobproxyd", *AS_SERVICE]
-PRIORITIES = {"warning": "4", "notice": "5", "info": "6"}
+PRIORITIES = {"error": "3", "warning": "4", "notice": "5", "info": "6"}
 
 
 def refuse_wrong_signature(daemon, client_request_id):
@@ -109,6 +111,17 @@ def check_formats(journal):
             equal(daemon.host.output(), "")
 
 
+def check_mistakes(journal):
+    with step("mistakes that --check-config finds are errors to the journal, too"):
+        with tempfile.NamedTemporaryFile("w", suffix=".conf") as config:
+            config.write("[log]\nlevl = info\n")
+            config.flush()
+            done = subprocess.run([*TO_JOURNAL, BUILD / "blobproxyd", "--check-config", "--config", config.name], check=False)
+        equal(done.returncode, 2)
+        entry = journal.wait_entries(_TRANSPORT="stdout", SYSLOG_IDENTIFIER="blobproxyd", PRIORITY=PRIORITIES["error"])[0]
+        assert entry["MESSAGE"].startswith("blobproxyd: ") and 'did you mean' in entry["MESSAGE"] and "levl" in entry["MESSAGE"], entry
+
+
 def check_without():
     with Daemon(wrapper=AS_SERVICE) as daemon, step("without a journal nothing is lost: lines with priorities on stderr"):
         wait_for(lambda: re.search(r"^<5>\S+Z notice listening ", daemon.proxy.output(), re.MULTILINE), "a line with a priority")
@@ -128,6 +141,7 @@ def main():
     with journald.Journal() as journal:
         check_fields(journal)
         check_formats(journal)
+        check_mistakes(journal)
     return finish()
 
 

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """blobproxyd as a service manager sees it: sockets handed over, readiness, status, watchdog, a restart without a failed request."""
 
-import ctypes
 import os
 import pathlib
 import shutil
@@ -14,10 +13,10 @@ import threading
 import time
 
 from harness import BUILD, Host, Program, equal, finish, free_port, note, step, wait_for
-from rawhttp import Closed, Connection, put_blob, request
+from heldthread import HeldThread, thread_of
+from rawhttp import Connection, put_blob, request
+from steadyclient import SteadyLoad
 
-PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
-WALL = 0x40000000
 LAUNCH = """
 import os, sys
 fds, names, program = sys.argv[1].split(","), sys.argv[2], sys.argv[3:]
@@ -120,35 +119,6 @@ class Manager:
         return program
 
 
-def thread_of(program, name):
-    for task in pathlib.Path(f"/proc/{program.pid}/task").iterdir():
-        if (task / "comm").read_text().strip() == name:
-            return int(task.name)
-    raise AssertionError(f"no thread {name}")
-
-
-class Stopped:
-    """One thread of another process stands still."""
-
-    def __init__(self, tid):
-        self.tid = tid
-        self.libc = ctypes.CDLL(None, use_errno=True)
-        self.libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-
-    def _call(self, what):
-        if self.libc.ptrace(what, self.tid, None, None) < 0:
-            raise OSError(ctypes.get_errno(), "ptrace")
-
-    def __enter__(self):
-        self._call(PTRACE_SEIZE)
-        self._call(PTRACE_INTERRUPT)
-        os.waitpid(self.tid, WALL)
-        return self
-
-    def __exit__(self, *_):
-        self._call(PTRACE_DETACH)
-
-
 def handed_over():
     with Manager() as manager:
         manager.listen_all()
@@ -223,7 +193,7 @@ def watchdog():
             before = fed()
             wait_for(lambda: fed() >= before + 3, "three signs of life")
         with step("it is not fed while one shard stands still, and the log says which"):
-            with Stopped(thread_of(program, "shard-0")):
+            with HeldThread(thread_of(program.pid, "shard-0")):
                 wait_for(lambda: "loop-stuck" in program.output(), "line about the stuck loop")
                 manager.hear_all()
                 before = fed()
@@ -237,33 +207,6 @@ def watchdog():
         equal(program.stop(), 0)
 
 
-class Client(threading.Thread):
-    """Asks all the time, as an HTTP client does: on one connection until that is closed by an answer that says so."""
-
-    def __init__(self, address, stop):
-        super().__init__()
-        self.address, self.end = address, stop
-        self.answers, self.failures = 0, []
-
-    def run(self):
-        connection = None
-        while not self.end.is_set():
-            try:
-                connection = connection or Connection(self.address, timeout=60)
-                answer = connection.exchange(request("GET", "/box/a"))
-            except (Closed, OSError) as error:
-                self.failures.append(repr(error))
-                connection = connection and connection.close()
-                continue
-            self.answers += 1
-            if answer.status != 200 or answer.body != b"restarted":
-                self.failures.append(repr(answer))
-            if (answer.header("Connection") or "").lower() == "close":
-                connection = connection.close()
-        if connection:
-            connection.close()
-
-
 def restart():
     with Manager() as manager:
         manager.listen_all()
@@ -271,28 +214,16 @@ def restart():
         with Connection(manager.address) as connection:
             connection.exchange(request("PUT", "/box?restype=container"), "PUT").must_be(201)
             connection.exchange(put_blob("/box/a", b"restarted"), "PUT").must_be(201)
-        stop = threading.Event()
-        clients = [Client(address, stop) for address in [manager.address] * 4 + [manager.unix] * 2]
-
-        def answers():
-            return sum(client.answers for client in clients)
-
-        for client in clients:
-            client.start()
-        try:
+        with SteadyLoad([manager.address] * 4 + [manager.unix] * 2, "/box/a", b"restarted") as load:
             for turn in (1, 2, 3):
                 with step(f"a restart under load ({turn})"):
-                    wait_for(lambda: answers() >= turn * 1000, "requests before the restart")
+                    wait_for(lambda: load.answers() >= turn * 1000, "requests before the restart")
                     equal(program.stop(), 0)
                     program = manager.start_ready()
-            wait_for(lambda: answers() >= 5000, "requests after the restarts")
-        finally:
-            stop.set()
-            for client in clients:
-                client.join()
+            wait_for(lambda: load.answers() >= 5000, "requests after the restarts")
         with step("no connection was refused and no request has failed"):
-            note(f"{answers()} requests over 3 restarts")
-            equal([failure for client in clients for failure in client.failures], [])
+            note(f"{load.answers()} requests over 3 restarts")
+            equal(load.failures(), [])
         equal(program.stop(), 0)
 
 

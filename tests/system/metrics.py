@@ -10,7 +10,7 @@ import time
 
 import promtools
 from harness import BUILD, Daemon, equal, finish, freeze, skip, step, wait_for
-from manager import Stopped, thread_of
+from heldthread import HeldThread, thread_of
 from rawhttp import ACCOUNT, Closed, one, put_blob, request
 from recorder import Recorder
 from tokens import plain
@@ -202,6 +202,7 @@ def figure_steps(daemon):
         assert " reloaded " in daemon.proxy.output()
         equal(daemon.metric("blobproxy_log_suppressed_total"), 0)
     with step("the slots' memory is that of their number and size"):
+        wait_for(lambda: daemon.metric("blobproxy_slot_budget_bytes") > 0, "first sweep")
         now = daemon.metrics()
         small, large = now['blobproxy_slots{class="small"}'], now['blobproxy_slots{class="large"}']
         assert now["blobproxy_slot_budget_bytes"] > small * (64 << 10) + large * (1 << 20), now["blobproxy_slot_budget_bytes"]
@@ -223,7 +224,7 @@ def lag_steps(daemon):
 
     with step("a thread that is stuck shows at once, and the metrics are there to show it"):
         silence = "blobproxy_loop_silence_seconds"
-        with Stopped(thread_of(daemon.proxy, "shard-0")):
+        with HeldThread(thread_of(daemon.proxy.pid, "shard-0")):
             wait_for(lambda: daemon.metric(silence) > 1.5, "silence")
         wait_for(lambda: daemon.metric(silence) < 1, "end of the silence")
 
