@@ -25,10 +25,10 @@ with SteadyLoad(ADDRESSES, "/box/a", installed.CONTENT) as load:
             guest.wait_for(lambda: load.answers() >= turn * 300, "requests before the restart")
             installed.restart()
             assert guest.pid() != before
-    with step("apt installs the higher version under load: another process, the same sockets, the configuration kept"):
+    with step("apt installs the higher version of the proxy under load: another process, the same sockets, the configuration kept"):
         answers, before = load.answers(), guest.pid()
         since = guest.unit("ActiveEnterTimestampMonotonic", "blobproxyd.socket")
-        installed.install("upper")
+        installed.install("upper", "blobproxyd")
         assert guest.run("dpkg-query", "-W", "-f", "${Version}", "blobproxyd") != "0.0.1-1"
         assert guest.pid() not in (0, before)
         equal(guest.unit("ActiveEnterTimestampMonotonic", "blobproxyd.socket"), since)
@@ -39,6 +39,14 @@ with SteadyLoad(ADDRESSES, "/box/a", installed.CONTENT) as load:
 with step("no connection was refused and no request has failed"):
     note(f"{load.answers()} requests over 3 restarts and an upgrade")
     equal(load.failures(), [])
+
+with step("the host's package follows; it starts anew, and the proxy finds it again by itself"):
+    before = guest.pid()
+    installed.install("upper", "blobhostd")
+    installed.ctl("wait-ready")
+    guest.wait_metric("blobproxy_channels_up", guest.SHARDS)
+    installed.must_get_blob()
+    equal(guest.pid(), before)
 
 with step("nothing of it is an error in the journal"):
     journal.must_have_no_error()

@@ -101,28 +101,18 @@ with step("without the drop-in, too"):
 with step("what the profile does not name is denied: a configuration elsewhere"):
     elsewhere = pathlib.Path("/var/tmp/elsewhere.conf")
     elsewhere.write_text(installed.CONFIG)
-    done = subprocess.run(["blobproxyd", "--check-config", "--config", elsewhere], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = subprocess.run(["aa-exec", "-p", "blobproxyd", "--", "blobproxyd", "--check-config", "--config", elsewhere], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     equal(done.returncode, 2)
     assert "Permission denied" in done.stdout, done.stdout
     guest.wait_for(denials, "denial in the journal")
 
-with step("the emulated host that --emulated starts runs under the profile's part for it"):
-    guest.run("systemctl", "stop", *installed.SOCKETS, "blobproxyd.service")
-    process = subprocess.Popen(["blobproxyd", "--emulated"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        guest.wait_metric("blobproxy_channels_up", guest.SHARDS)
-        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        equal([confinement(child) for child in children], ["blobproxyd//host (enforce)"])
-        installed.put_blob()
-        installed.must_get_blob()
-    finally:
-        process.terminate()
-        said = process.communicate(timeout=guest.DEADLINE_S)[1]
-    equal((process.returncode, said if process.returncode else ""), (0, ""))
+with step("what is started by hand is not confined"):
+    done = subprocess.run(["blobproxyd", "--check-config", "--config", elsewhere], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    equal((done.returncode, done.stdout), (0, f"configuration ok: {elsewhere}\n"))
 
 guest.run("apparmor_parser", "-R", str(PROFILE))
 PROFILE.unlink()
-guest.run("systemctl", "start", "blobproxyd.socket")
+installed.restart()
 
 with step("unloaded again, nothing has failed"):
     equal(installed.failed_units(), [])

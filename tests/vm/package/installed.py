@@ -23,9 +23,9 @@ def apt(verb, *what):
     return guest.run("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--yes", "--no-install-recommends", verb, *what)
 
 
-def install(which):
+def install(which, *names):
     """As "apt install ./*.deb" does, without a network."""
-    return apt("install", *(str(next((PACKAGES / which).glob(f"{name}_*.deb"))) for name in NAMES))
+    return apt("install", *(str(next((PACKAGES / which).glob(f"{name}_*.deb"))) for name in names or NAMES))
 
 
 def ctl(*words):
