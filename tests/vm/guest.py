@@ -2,6 +2,7 @@
 """What the tests in the guest share: the test device, the host behind it, the service."""
 
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -221,14 +222,22 @@ class Journal:
     def __init__(self):
         self.cursor = re.search(r"-- cursor: (.*)", run("journalctl", "-q", "-n", "1", "--show-cursor"))[1]
 
-    def lines(self, *options):
-        return run("journalctl", "-q", "-o", "cat", f"--after-cursor={self.cursor}", *options).splitlines()
+    def entries(self, unit=None, error=False, **fields):
+        """Those of a unit, whoever speaks of it; errors; with these fields. Chosen here: with --after-cursor and a filter journalctl
+        leaves out the first entry that passes."""
+        entries = map(json.loads, run("journalctl", "-q", "-o", "json", "--all", f"--after-cursor={self.cursor}").splitlines())
+        return [entry for entry in entries
+                if unit in (None, entry.get("_SYSTEMD_UNIT"), entry.get("UNIT")) and (not error or int(entry.get("PRIORITY", 6)) <= 3)
+                and fields.items() <= entry.items()]  # fmt: skip
+
+    def lines(self, **choice):
+        return [message if isinstance(message := entry["MESSAGE"], str) else bytes(message).decode() for entry in self.entries(**choice)]
 
     def wait_said(self, text):
-        wait_for(lambda: any(text in line for line in self.lines("-u", "blobproxyd")), f'"{text}" in the journal')
+        wait_for(lambda: any(text in line for line in self.lines(unit="blobproxyd.service")), f'"{text}" in the journal')
 
     def must_have_no_error(self, *allowed):
-        errors = [line for line in self.lines("-p", "err") if not any(re.search(pattern, line) for pattern in allowed)]
+        errors = [line for line in self.lines(error=True) if not any(re.search(pattern, line) for pattern in allowed)]
         assert not errors, "\n".join(errors)
 
 

@@ -24,9 +24,9 @@ def entries(**fields):
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def errors(*fields):
+def errors():
     """Of the program itself, not of systemd about it."""
-    return journal.lines("-p", "err", "_COMM=blobproxyd", *fields)
+    return journal.lines(error=True, _COMM="blobproxyd")
 
 
 installed.configure()
@@ -76,8 +76,8 @@ with step("what only a restart can take is named"):
     journal = guest.Journal()
     installed.configure("[limits]\nshards = 1\n")
     equal(reload().returncode, 0)
-    guest.wait_for(lambda: journal.lines("BLOBPROXY_EVENT=restart-needed"), "line about the restart")
-    (line,) = journal.lines("BLOBPROXY_EVENT=restart-needed")
+    guest.wait_for(lambda: journal.lines(BLOBPROXY_EVENT="restart-needed"), "line about the restart")
+    (line,) = journal.lines(BLOBPROXY_EVENT="restart-needed")
     print("# " + line)
     assert line.endswith(": limits.shards"), line
     equal(guest.pid(), pid)

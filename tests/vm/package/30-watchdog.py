@@ -32,7 +32,7 @@ with installed.drop_in(f"[Service]\nWatchdogSec={INTERVAL_S}\n"):
     with step("a shard that stands still trips it"):
         with HeldThread(thread_of(first, "shard-1")) as held:
             guest.wait_for(lambda: held.reap() or guest.restarts() == restarts + 1, "restart")
-        said = journal.lines("-u", "blobproxyd")
+        said = journal.lines(unit="blobproxyd.service")
         for text in ("shard 1 has not moved", "Watchdog timeout", "Failed with result 'watchdog'"):
             assert any(text in line for line in said), said
 

@@ -13,7 +13,7 @@ from steadyclient import SteadyLoad
 from tap import equal, finish, note, step
 
 SHARE = pathlib.Path("/usr/share/blobproxyd")
-DROP_IN = pathlib.Path("/etc/systemd/system/blobproxyd.service.d/no-fallback.conf")
+DROP_INS = pathlib.Path("/etc/systemd/system/blobproxyd.service.d")
 PROFILE = pathlib.Path("/etc/apparmor.d/blobproxyd")
 
 
@@ -44,6 +44,20 @@ def namespace(pid):
     return os.readlink(f"/proc/{pid}/ns/net")
 
 
+def link(name):
+    """As the comment of the drop-in says."""
+    DROP_INS.mkdir(exist_ok=True)
+    (DROP_INS / name).symlink_to(SHARE / name)
+    guest.run("systemctl", "daemon-reload")
+    installed.restart()
+
+
+def unlink(name):
+    (DROP_INS / name).unlink()
+    guest.run("systemctl", "daemon-reload")
+    installed.restart()
+
+
 installed.configure()
 installed.restart()
 
@@ -62,10 +76,7 @@ with step("everything works like that"):
     must_serve_everything()
 
 with step("with no-fallback.conf, linked as its comment says, it is 0.6 or less and has no network but its sockets"):
-    DROP_IN.parent.mkdir(exist_ok=True)
-    DROP_IN.symlink_to(SHARE / "no-fallback.conf")
-    guest.run("systemctl", "daemon-reload")
-    installed.restart()
+    link("no-fallback.conf")
     note(f"exposure {installed.exposure()}")
     assert installed.exposure() <= 0.6
     assert namespace(guest.pid()) != namespace(1)
@@ -83,7 +94,7 @@ with step("and is restarted under load without a refused or a failed request"):
 with step("the AppArmor profile is loaded and enforced, by the kernel's word"):
     PROFILE.write_bytes((SHARE / "apparmor/blobproxyd").read_bytes())
     guest.run("apparmor_parser", "-r", str(PROFILE))
-    installed.restart()
+    link("apparmor.conf")
     equal(confinement(guest.pid()), "blobproxyd (enforce)")
 
 with step("under it and the drop-in everything works, and the kernel has denied nothing"):
@@ -91,9 +102,7 @@ with step("under it and the drop-in everything works, and the kernel has denied 
     equal(denials(), [])
 
 with step("without the drop-in, too"):
-    DROP_IN.unlink()
-    guest.run("systemctl", "daemon-reload")
-    installed.restart()
+    unlink("no-fallback.conf")
     equal(confinement(guest.pid()), "blobproxyd (enforce)")
     must_serve_everything()
     equal(denials(), [])
@@ -110,11 +119,11 @@ with step("what is started by hand is not confined"):
     done = subprocess.run(["blobproxyd", "--check-config", "--config", elsewhere], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     equal((done.returncode, done.stdout), (0, f"configuration ok: {elsewhere}\n"))
 
+unlink("apparmor.conf")
 guest.run("apparmor_parser", "-R", str(PROFILE))
 PROFILE.unlink()
-installed.restart()
 
-with step("unloaded again, nothing has failed"):
+with step("without it again, nothing has failed"):
     equal(installed.failed_units(), [])
     installed.put_blob()
     installed.must_get_blob()
