@@ -511,7 +511,7 @@ int daemon_run(struct conf *conf)
     if (r < 0) {
         log_error("start-failed", "%s", err.text);
         daemon_close(&daemon);
-        return 1;
+        return r == -EINVAL ? 2 : 1; /* sockets that are wrong get no better by trying again, as a configuration does not */
     }
     daemon_tell_of_conf(&daemon, true);
     notify_state(&daemon);

@@ -76,9 +76,10 @@ static enum log_sink find_sink(enum log_format format)
 
 const char *log_priority_prefix(enum log_level level)
 {
-    enum log_sink sink = find_sink(LOG_FORMAT_AUTO);
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
 
-    return sink == LOG_SINK_JOURNAL || sink == LOG_SINK_PREFIXED ? log_level_prefix(level) : "";
+    return stream && fstat(STDERR_FILENO, &status) == 0 && stderr_is_journal(stream, &status) ? log_level_prefix(level) : "";
 }
 
 int log_set_format(enum log_format format)

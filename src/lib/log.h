@@ -32,9 +32,8 @@ bool log_enabled(enum log_level level);
 /* 0; -ENOENT: the journal was asked for and is not there, so it is text. */
 int log_set_format(enum log_format format);
 
-/* What a line that is written to stderr by other means begins with: "<3>" where the journal reads it, as sd-daemon(3) has it,
- * else
- * "". */
+/* What a line begins with that is written to stderr by other means: "<3>" as sd-daemon(3) has it where the journal reads stderr,
+ * "" elsewhere. */
 const char *log_priority_prefix(enum log_level level);
 
 /* "error", "warning", "notice", "info", "debug". 0 or -EINVAL. */

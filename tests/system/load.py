@@ -7,7 +7,7 @@ import random
 import threading
 import time
 
-from rawhttp import Closed, Connection, put_blob, request
+from rawhttp import Client, Closed, Connection, put_blob, request
 
 SIZES = (1000, 200_000, 3_000_000, 7_000_000)
 
@@ -59,28 +59,26 @@ class Load:
 
     def _run(self, number):
         choice = random.Random(number)
-        connection = None
+        client = Client(self.address)
         while not self._stop.is_set():
             try:
-                connection = connection or Connection(self.address, timeout=60)
-                self._round(connection, f"/box/load-{number}-{choice.randrange(4)}", choice.choice(self.sizes))
+                self._round(client, f"/box/load-{number}-{choice.randrange(4)}", choice.choice(self.sizes))
             except (Closed, OSError):
                 self._note("broken")
-                connection = connection and connection.close()
+                client.close()
                 time.sleep(0.05)  # as a client backs off
-        if connection:
-            connection.close()
+        client.close()
 
-    def _round(self, connection, target, size):
+    def _round(self, client, target, size):
         data = os.urandom(size)
         digest = hashlib.sha256(data).digest()
         before = self.written.pop(target, None)  # neither the old nor the new, until the answer is there
-        answer = connection.exchange(put_blob(target, data), "PUT")
+        answer = client.exchange(put_blob(target, data), "PUT")
         self._note(answer.status, answer)
         if answer.status != 201:
             return
         self.written[target] = digest
-        answer = connection.exchange(request("GET", target))
+        answer = client.exchange(request("GET", target))
         self._note(answer.status, answer)
         if answer.status == 200 and hashlib.sha256(answer.body).digest() != digest:
             self.wrong.append(f"{target}: other bytes than written" + (" (the old ones)" * (before is not None)))

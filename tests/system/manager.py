@@ -154,7 +154,7 @@ def bad_sockets():
         with Manager() as manager, step(f"{what} is refused in one line, before anything is served"):
             manager.listen("bad", name, f"{manager.directory}/{address}" if isinstance(address, str) else address)
             program = manager.start()
-            equal(program.wait(), 1)
+            equal(program.wait(), 2)
             errors = [line for line in program.output().splitlines() if " error " in line]
             equal(len(errors), 1)
             assert text in errors[0], errors
@@ -179,6 +179,24 @@ def status_line():
             begin = told.index("RELOADING")
             equal(told[begin : begin + 3], ["RELOADING", "MONOTONIC_USEC", "READY"])
         equal(program.stop(), 0)
+
+
+def drain():
+    with Manager() as manager:
+        manager.listen_all()
+        program = manager.start_ready()
+        data = put_blob("/box/late", b"x" * 1000)
+        with Connection(manager.address) as connection, step("while a stop waits for a client the manager is asked for more time, again and again"):
+            connection.exchange(request("PUT", "/box?restype=container"), "PUT").must_be(201)
+            connection.send(data[:-500])
+            program.process.send_signal(signal.SIGTERM)
+            wait_for(lambda: len(manager.lines("EXTEND_TIMEOUT_USEC=")) >= 2, "two requests for more time")
+            assert all(int(line.split("=")[1]) >= 5_000_000 for line in manager.lines("EXTEND_TIMEOUT_USEC=")), manager.lines("EXTEND")
+            assert any(line.startswith("STATUS=Draining: 1 connections") for line in manager.lines("STATUS=")), manager.lines("STATUS=")
+            connection.send(data[-500:])
+            connection.read_answer("PUT").must_be(201)
+        with step("with the client served it ends"):
+            equal(program.wait(), 0)
 
 
 def watchdog():
@@ -231,6 +249,7 @@ def main():
     handed_over()
     bad_sockets()
     status_line()
+    drain()
     watchdog()
     restart()
     return finish()

@@ -232,6 +232,24 @@ class Connection:
         return self.send(data).read_answer(method)
 
 
+class Client:
+    """One connection at a time, kept until an answer says that it ends, as HTTP clients do."""
+
+    def __init__(self, address):
+        self.address = address
+        self.connection = None
+
+    def exchange(self, data, method="GET"):
+        self.connection = self.connection or Connection(self.address, timeout=60)
+        answer = self.connection.exchange(data, method)
+        if (answer.header("Connection") or "").lower() == "close":
+            self.close()
+        return answer
+
+    def close(self):
+        self.connection = self.connection and self.connection.close()
+
+
 def one(address, data, method="GET", timeout=20):
     """One request on a connection of its own."""
     with Connection(address, timeout) as connection:

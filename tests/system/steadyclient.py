@@ -3,11 +3,11 @@
 
 import threading
 
-from rawhttp import Closed, Connection, request
+from rawhttp import Client, Closed, request
 
 
 class SteadyClient(threading.Thread):
-    """Gets one blob all the time, as an HTTP client does: on one connection until that is closed by an answer that says so."""
+    """Gets one blob all the time."""
 
     def __init__(self, address, target, content, stop):
         """stop: the threading.Event that ends it."""
@@ -16,22 +16,18 @@ class SteadyClient(threading.Thread):
         self.answers, self.failures = 0, []
 
     def run(self):
-        connection = None
+        client = Client(self.address)
         while not self.stop.is_set():
             try:
-                connection = connection or Connection(self.address, timeout=60)
-                answer = connection.exchange(request("GET", self.target))
+                answer = client.exchange(request("GET", self.target))
             except (Closed, OSError) as error:
                 self.failures.append(repr(error))
-                connection = connection and connection.close()
+                client.close()
                 continue
             self.answers += 1
             if answer.status != 200 or answer.body != self.content:
                 self.failures.append(repr(answer))
-            if (answer.header("Connection") or "").lower() == "close":
-                connection = connection.close()
-        if connection:
-            connection.close()
+        client.close()
 
 
 class SteadyLoad:

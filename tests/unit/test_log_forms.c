@@ -347,3 +347,21 @@ Test(log_forms, long_foreign_text_is_cut_with_dots)
     log_copy_foreign(from, sizeof(from), text, sizeof(text));
     cr_assert_str_eq(text, "%01%01%01%01...");
 }
+
+Test(log_forms, what_others_write_has_a_priority_where_the_journal_reads_it)
+{
+    char stream[64];
+    struct stat status;
+    int ends[2];
+
+    cr_assert_eq(pipe(ends), 0);
+    log_to(ends[1]);
+    cr_expect_str_eq(log_priority_prefix(LOG_LEVEL_ERROR), "");
+    setenv("JOURNAL_STREAM", "1:2", 1); /* that of whoever started the shell; nobody takes the prefix off a pipe */
+    cr_expect_str_eq(log_priority_prefix(LOG_LEVEL_ERROR), "");
+    cr_assert_eq(fstat(STDERR_FILENO, &status), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    cr_expect_str_eq(log_priority_prefix(LOG_LEVEL_ERROR), "<3>");
+    cr_expect_str_eq(log_priority_prefix(LOG_LEVEL_DEBUG), "<7>");
+}

@@ -16,8 +16,8 @@ guest_modules=(tests/vm/lockstep/ring_lockstep tests/vm/module)
 guest_programs=(tests/vm/device_checks tests/vm/host_relay tests/vm/ring_lockstep)
 
 # Further files for the same place, under their own name or another one.
-guest_files=(scripts/account-sas:account_sas.py tests/clients/tap.sh tests/system/heldthread.py tests/system/rawhttp.py tests/system/steadyclient.py
-    tests/system/tap.py tests/vm/guest.py tests/vm/lockstep/same_code.py)
+guest_files=(scripts/account-sas:account_sas.py tests/clients/tap.sh tests/system/heldthread.py tests/system/load.py
+    tests/system/rawhttp.py tests/system/steadyclient.py tests/system/tap.py tests/vm/guest.py tests/vm/lockstep/same_code.py)
 
 # Of the modules and programs those that the tests of the packages want.
 package_modules=(tests/vm/module)

@@ -113,6 +113,22 @@ def restarts():
     return int(unit("NRestarts"))
 
 
+@contextlib.contextmanager
+def drop_in(text, unit="blobproxyd.service", name="test.conf"):
+    """In force from the next start of the unit, until the end of "with"."""
+    path = pathlib.Path(f"/etc/systemd/system/{unit}.d/{name}")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    run("systemctl", "daemon-reload")
+    try:
+        yield
+    finally:
+        path.unlink()
+        run("systemctl", "daemon-reload")
+        # A unit that was stopped by its own failures starts again when it is asked to.
+        run("systemctl", "reset-failed", unit, check=False)
+
+
 def configure(text=CONFIG):
     pathlib.Path("/etc/blobproxyd/blobproxyd.conf").write_text(text)
 

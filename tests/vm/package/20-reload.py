@@ -3,7 +3,6 @@
 """systemctl reload, the journal's fields, and who may give orders."""
 
 import json
-import pathlib
 import subprocess
 import sys
 
@@ -83,16 +82,13 @@ with step("what only a restart can take is named"):
     equal(guest.pid(), pid)
 
 with step("a key that is added to accounts.file by a reload is one that clients may sign with"):
-    keys = pathlib.Path("/var/lib/private/blobproxyd/accounts")
-    keys.write_text(f"{rawhttp.ACCOUNT} {rawhttp.KEY}\n")
-    keys.chmod(0o600)
-    guest.run("chown", "--reference=/var/lib/private/blobproxyd", str(keys))
-    installed.configure(config="[accounts]\nfile = /var/lib/blobproxyd/accounts\n")
+    path = installed.keep("accounts", f"{rawhttp.ACCOUNT} {rawhttp.KEY}\n".encode())
+    installed.configure(config=f"[accounts]\nfile = {path}\n")
     equal(reload().returncode, 0)
     signed_anew = rawhttp.request("GET", "/box/a", key=SECOND_KEY)
     installed.must_get_blob()
     installed.exchange(signed_anew).must_be_azure_error(403)
-    keys.write_text(f"{rawhttp.ACCOUNT} {rawhttp.KEY} {SECOND_KEY}\n")
+    installed.keep("accounts", f"{rawhttp.ACCOUNT} {rawhttp.KEY} {SECOND_KEY}\n".encode())
     equal(reload().returncode, 0)
     installed.exchange(signed_anew).must_be(200)
     equal(guest.pid(), pid)
@@ -121,6 +117,22 @@ with step("no key stands in the journal"):
     for secret in (rawhttp.KEY, SECOND_KEY):
         assert secret not in said
 
-installed.configure()
-installed.restart()
+with step("a wrong configuration at a start: one line, status 2, no process; systemd gives the sockets up when clients insist"):
+    journal = guest.Journal()
+    installed.configure("[limits]\nshard = 1\n")
+    done = subprocess.run(["systemctl", "restart", "blobproxyd"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode != 0
+    equal((guest.unit("ExecMainStatus"), guest.pid()), ("2", 0))
+    guest.wait_for(errors, "error")
+    assert "did you mean shards?" in errors()[0] and len(set(errors())) == 1, errors()
+    guest.wait_for(installed.is_refused, "refusal")
+    equal(guest.pid(), 0)
+
+with step("with the file mended, reset-failed and a start of the sockets serve again"):
+    installed.configure()
+    guest.run("sh", "-ec", "systemctl reset-failed 'blobproxyd*' && systemctl start blobproxyd.socket")
+    for unit in installed.SOCKETS:
+        assert installed.is_active(unit), unit
+    installed.must_get_blob()
+
 sys.exit(finish())

@@ -1,24 +1,31 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Restarts and an upgrade of the package, under load on every socket: nobody is refused and no request fails."""
+"""Restarts and an upgrade of the package, under load on the sockets for plain HTTP: nobody is refused and no request fails."""
 
 import pathlib
 import sys
 
 import guest
 import installed
+from load import Load
 from steadyclient import SteadyLoad
 from tap import equal, finish, note, step
 
 ADDRESSES = [installed.TCP] * 2 + [installed.TCP6] + [installed.UNIX]
 REQUESTS = 3000
+WRITTEN = (1000, 200_000, 3_000_000)
+
+
+def sockets_since():
+    return [guest.unit("ActiveEnterTimestampMonotonic", unit) for unit in installed.SOCKETS]
+
 
 installed.configure("[log]\nlevel = info\n")
 installed.restart()
 installed.put_blob()
 journal = guest.Journal()
 
-with SteadyLoad(ADDRESSES, "/box/a", installed.CONTENT) as load:
+with SteadyLoad(ADDRESSES, "/box/a", installed.CONTENT) as load, Load(installed.TCP, threads=1, sizes=WRITTEN) as writes:
     for turn in (1, 2, 3):
         with step(f"systemctl restart under load ({turn})"):
             before = guest.pid()
@@ -27,11 +34,11 @@ with SteadyLoad(ADDRESSES, "/box/a", installed.CONTENT) as load:
             assert guest.pid() != before
     with step("apt installs the higher version of the proxy under load: another process, the same sockets, the configuration kept"):
         answers, before = load.answers(), guest.pid()
-        since = guest.unit("ActiveEnterTimestampMonotonic", "blobproxyd.socket")
+        since = sockets_since()
         installed.install("upper", "blobproxyd")
         assert guest.run("dpkg-query", "-W", "-f", "${Version}", "blobproxyd") != "0.0.1-1"
         assert guest.pid() not in (0, before)
-        equal(guest.unit("ActiveEnterTimestampMonotonic", "blobproxyd.socket"), since)
+        equal(sockets_since(), since)
         assert "level = info" in installed.CONF.read_text()
         assert load.answers() > answers
     guest.wait_for(lambda: load.answers() >= REQUESTS, "requests after all that", 200)
@@ -39,6 +46,12 @@ with SteadyLoad(ADDRESSES, "/box/a", installed.CONTENT) as load:
 with step("no connection was refused and no request has failed"):
     note(f"{load.answers()} requests over 3 restarts and an upgrade")
     equal(load.failures(), [])
+
+with step("every write was acknowledged, and what was read back or is there now is what was written"):
+    note(f"{writes.successes()} writes and reads of up to {max(WRITTEN)} bytes")
+    writes.verify()
+    equal((set(writes.statuses) - {200, 201}, writes.wrong), (set(), []))
+    assert writes.count(201) > 3, writes.statuses
 
 with step("the host's package follows; it starts anew, and the proxy finds it again by itself"):
     before = guest.pid()

@@ -26,6 +26,10 @@ def over_tls():
         return connection.exchange(rawhttp.request("GET", "/box/a"))
 
 
+def served_certificate():
+    return ssl.get_server_certificate(installed.TLS, timeout=guest.DEADLINE_S)
+
+
 installed.configure()
 installed.restart()
 installed.put_blob()
@@ -41,7 +45,7 @@ with step("systemd-creds encrypts the keys, blobproxyd-local-ca makes a certific
     guest.run("blobproxyd-local-ca", str(ETC))
     assert rawhttp.KEY.encode() not in (ETC / "accounts.cred").read_bytes()
 
-with installed.drop_in(CREDENTIALS):
+with guest.drop_in(CREDENTIALS), installed.under_apparmor():
     with step("with the credentials the same requests are taken"):
         installed.restart()
         installed.must_get_blob()
@@ -70,6 +74,19 @@ with installed.drop_in(CREDENTIALS):
         equal(guest.pid(), pid)
         over_tls().must_be(200)
         installed.must_get_blob()
+
+with step("a certificate in a file is renewed by a reload"):
+    names = {name: installed.keep(name, (ETC / name).read_bytes()) for name in ("tls.crt", "tls.key")}
+    installed.configure(f"[tls]\ncertificate = {names['tls.crt']}\nkey = {names['tls.key']}\n")
+    installed.restart()
+    pid, before = guest.pid(), served_certificate()
+    guest.run("blobproxyd-local-ca", str(ETC))
+    for name in names:
+        installed.keep(name, (ETC / name).read_bytes())
+    guest.run("systemctl", "reload", "blobproxyd")
+    guest.wait_for(lambda: served_certificate() != before, "other certificate")
+    over_tls().must_be(200)
+    equal(guest.pid(), pid)
 
 with step("without the TLS socket and the credentials it is as before"):
     guest.run("systemctl", "disable", "--now", "blobproxyd-tls.socket")

@@ -9,12 +9,9 @@ import sys
 
 import guest
 import installed
+import rawhttp
 from steadyclient import SteadyLoad
 from tap import equal, finish, note, step
-
-SHARE = pathlib.Path("/usr/share/blobproxyd")
-DROP_INS = pathlib.Path("/etc/systemd/system/blobproxyd.service.d")
-PROFILE = pathlib.Path("/etc/apparmor.d/blobproxyd")
 
 
 def must_serve_everything():
@@ -32,30 +29,12 @@ def must_serve_everything():
     installed.must_get_blob()
 
 
-def denials():
-    return [line for line in guest.run("journalctl", "-q", "-b", "-k", "-o", "cat").splitlines() if 'apparmor="DENIED"' in line]
-
-
 def confinement(pid):
     return pathlib.Path(f"/proc/{pid}/attr/apparmor/current").read_text().strip()
 
 
 def namespace(pid):
     return os.readlink(f"/proc/{pid}/ns/net")
-
-
-def link(name):
-    """As the comment of the drop-in says."""
-    DROP_INS.mkdir(exist_ok=True)
-    (DROP_INS / name).symlink_to(SHARE / name)
-    guest.run("systemctl", "daemon-reload")
-    installed.restart()
-
-
-def unlink(name):
-    (DROP_INS / name).unlink()
-    guest.run("systemctl", "daemon-reload")
-    installed.restart()
 
 
 installed.configure()
@@ -76,7 +55,7 @@ with step("everything works like that"):
     must_serve_everything()
 
 with step("with no-fallback.conf, linked as its comment says, it is 0.6 or less and has no network but its sockets"):
-    link("no-fallback.conf")
+    installed.link("no-fallback.conf")
     note(f"exposure {installed.exposure()}")
     assert installed.exposure() <= 0.6
     assert namespace(guest.pid()) != namespace(1)
@@ -91,39 +70,38 @@ with step("and is restarted under load without a refused or a failed request"):
         guest.wait_for(lambda: load.answers() >= 500, "requests after the restart")
     equal(load.failures(), [])
 
-with step("the AppArmor profile is loaded and enforced, by the kernel's word"):
-    PROFILE.write_bytes((SHARE / "apparmor/blobproxyd").read_bytes())
-    guest.run("apparmor_parser", "-r", str(PROFILE))
-    link("apparmor.conf")
-    equal(confinement(guest.pid()), "blobproxyd (enforce)")
+with installed.under_apparmor():
+    with step("the AppArmor profile is loaded and enforced, by the kernel's word"):
+        equal(confinement(guest.pid()), "blobproxyd (enforce)")
 
-with step("under it and the drop-in everything works, and the kernel has denied nothing"):
-    must_serve_everything()
-    equal(denials(), [])
+    with step("under it and the drop-in everything works, and the kernel has denied nothing"):
+        must_serve_everything()
+        equal(installed.denials(), [])
 
-with step("without the drop-in, too"):
-    unlink("no-fallback.conf")
-    equal(confinement(guest.pid()), "blobproxyd (enforce)")
-    must_serve_everything()
-    equal(denials(), [])
+    with step("without the drop-in, too, and with keys in a file that is read again"):
+        installed.unlink("no-fallback.conf")
+        equal(confinement(guest.pid()), "blobproxyd (enforce)")
+        path = installed.keep("accounts", f"{rawhttp.ACCOUNT} {rawhttp.KEY}\n".encode())
+        installed.configure(config=f"[accounts]\nfile = {path}\n")
+        guest.run("systemctl", "reload", "blobproxyd")
+        must_serve_everything()
+        equal(installed.denials(), [])
 
-with step("what the profile does not name is denied: a configuration elsewhere"):
+with step("what the profile does not name is denied, what is started by hand is not confined"):
     elsewhere = pathlib.Path("/var/tmp/elsewhere.conf")
     elsewhere.write_text(installed.CONFIG)
-    done = subprocess.run(["aa-exec", "-p", "blobproxyd", "--", "blobproxyd", "--check-config", "--config", elsewhere], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    check = ["blobproxyd", "--check-config", "--config", str(elsewhere)]
+    equal(guest.run(*check), f"configuration ok: {elsewhere}\n")
+    with installed.under_profile():
+        equal(guest.run(*check), f"configuration ok: {elsewhere}\n")
+        done = subprocess.run(["aa-exec", "-p", "blobproxyd", "--", *check], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     equal(done.returncode, 2)
     assert "Permission denied" in done.stdout, done.stdout
-    guest.wait_for(denials, "denial in the journal")
-
-with step("what is started by hand is not confined"):
-    done = subprocess.run(["blobproxyd", "--check-config", "--config", elsewhere], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    equal((done.returncode, done.stdout), (0, f"configuration ok: {elsewhere}\n"))
-
-unlink("apparmor.conf")
-guest.run("apparmor_parser", "-R", str(PROFILE))
-PROFILE.unlink()
+    guest.wait_for(installed.denials, "denial in the journal")
 
 with step("without it again, nothing has failed"):
+    installed.configure()
+    installed.restart()
     equal(installed.failed_units(), [])
     installed.put_blob()
     installed.must_get_blob()

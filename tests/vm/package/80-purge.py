@@ -3,20 +3,11 @@
 """apt remove and purge of a running service: it stops, its sockets close, nothing of it is left."""
 
 import pathlib
-import socket
 import sys
 
 import guest
 import installed
 from tap import equal, finish, step
-
-
-def is_refused(address):
-    try:
-        socket.create_connection(address, timeout=5).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def left():
@@ -31,7 +22,7 @@ installed.must_get_blob()
 with step("apt remove stops the service and closes its sockets; configuration and data stay"):
     installed.apt("remove", *installed.NAMES)
     for address in (installed.TCP, installed.TCP6, guest.METRICS):
-        assert is_refused(address), address
+        assert installed.is_refused(address), address
     assert not pathlib.Path(installed.UNIX).exists() and installed.CONF.exists()
     assert pathlib.Path("/var/lib/private/blobhostd").exists()
     equal(installed.failed_units(), [])

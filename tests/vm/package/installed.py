@@ -4,6 +4,7 @@
 import contextlib
 import pathlib
 import re
+import socket
 import subprocess
 
 import guest
@@ -73,22 +74,6 @@ def configure(more="", config=CONFIG):
     CONF.write_text(config + more)
 
 
-@contextlib.contextmanager
-def drop_in(text, unit="blobproxyd.service", name="test.conf"):
-    """In force from the next start of the unit, until the end of "with"."""
-    path = pathlib.Path(f"/etc/systemd/system/{unit}.d/{name}")
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(text)
-    guest.run("systemctl", "daemon-reload")
-    try:
-        yield
-    finally:
-        path.unlink()
-        guest.run("systemctl", "daemon-reload")
-        # A unit that was stopped by its own failures starts again when it is asked to.
-        guest.run("systemctl", "reset-failed", unit, check=False)
-
-
 def exposure():
     """What systemd-analyze says of the unit as it is in force."""
     said = guest.run("systemd-analyze", "security", "blobproxyd.service", "--no-pager")
@@ -99,6 +84,76 @@ def process_status(pid):
     """/proc/PID/status as a dictionary."""
     rows = (line.partition(":") for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines())
     return {name: value.strip() for name, _, value in rows}
+
+
+SHARE = pathlib.Path("/usr/share/blobproxyd")
+DROP_INS = pathlib.Path("/etc/systemd/system/blobproxyd.service.d")
+PROFILE = pathlib.Path("/etc/apparmor.d/blobproxyd")
+
+
+def link(name):
+    """A drop-in that is shipped, as its comment says."""
+    DROP_INS.mkdir(exist_ok=True)
+    (DROP_INS / name).symlink_to(SHARE / name)
+    guest.run("systemctl", "daemon-reload")
+    restart()
+
+
+def unlink(name):
+    (DROP_INS / name).unlink()
+    guest.run("systemctl", "daemon-reload")
+    restart()
+
+
+def denials():
+    return [line for line in guest.run("journalctl", "-q", "-b", "-k", "-o", "cat").splitlines() if 'apparmor="DENIED"' in line]
+
+
+@contextlib.contextmanager
+def under_profile():
+    """The AppArmor profile is loaded."""
+    PROFILE.write_bytes((SHARE / "apparmor/blobproxyd").read_bytes())
+    guest.run("apparmor_parser", "-r", str(PROFILE))
+    try:
+        yield
+    finally:
+        guest.run("apparmor_parser", "-R", str(PROFILE))
+        PROFILE.unlink()
+
+
+@contextlib.contextmanager
+def under_apparmor():
+    """The service has it; of what it does meanwhile the kernel denies nothing."""
+    with under_profile():
+        link("apparmor.conf")
+        before = denials()
+        try:
+            yield
+            denied = denials()[len(before) :]
+            assert not denied, denied
+        finally:
+            unlink("apparmor.conf")
+
+
+def keep(name, data):
+    """In the service's state directory, with the commands of blobproxyd(8); returns the path that the configuration names."""
+    source = pathlib.Path("/root") / name
+    source.write_bytes(data)
+    guest.run("sh", "-ec", f"cd /var/lib/private/blobproxyd && install -m 0600 {source} {name} && chown --reference=. {name}")
+    return f"/var/lib/blobproxyd/{name}"
+
+
+def is_refused(address=TCP):
+    """Asks there and waits for whatever comes of it."""
+    try:
+        with socket.create_connection(address, timeout=5) as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            sock.recv(1)
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def failed_units():
