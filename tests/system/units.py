@@ -48,8 +48,20 @@ def valid_units(directory):
             equal(lines, [])
 
 
+def unexplained(unit):
+    """Settings that systemd-analyze still counts and that no comment of the unit names, nor stands right above."""
+    said = run("systemd-analyze", "security", "--offline=yes", "--no-pager", unit).stdout
+    counted = {match.group(1) for match in re.finditer(r"^✗ (\w+)=", said, re.MULTILINE)}
+    assert counted, said
+    text = unit.read_text()
+    comments = "\n".join(line for line in text.splitlines() if line.startswith("#"))
+    return sorted(name for name in counted if f"{name}=" not in comments and not re.search(rf"^#.*\n{name}=", text, re.MULTILINE))
+
+
 def security():
     for name, limit in SECURITY.items():
+        with step(f"each point that is left of {name} has its reason in a comment"):
+            equal(unexplained(UNITS / name), [])
         with step(f"{name} is at {limit} or lower"):
             level = exposure(UNITS / name)
             note(f"{name}: {level}")
