@@ -5,12 +5,14 @@
 import subprocess
 import sys
 import threading
+import time
 
 import guest
 import rawhttp
 from tap import equal, finish, step
 
 SIZE = 1 << 20
+TIMEOUT_STOP_S = 6
 
 
 class Upload(threading.Thread):
@@ -52,6 +54,19 @@ with step("the stop waits for the client's answer, and status tells it"):
         equal(stopping.poll(), None)
 
 with step("when the host has answered the client gets it, and the service ends well"):
+    upload.join()
+    equal(upload.status, 201)
+    must_have_stopped(stopping)
+
+with guest.drop_in(f"[Service]\nTimeoutStopSec={TIMEOUT_STOP_S}\n"), step("a stop that takes longer than TimeoutStopSec= asks systemd for more, and ends well"):
+    guest.run("systemctl", "start", "blobproxyd")
+    guest.wait_channels()
+    with guest.held():
+        upload = Upload()
+        guest.wait_counter("in_ring", 1)
+        stopping = stop()
+        time.sleep(2 * TIMEOUT_STOP_S)  # what passes here is what is tested
+        equal((guest.unit("ActiveState"), stopping.poll()), ("deactivating", None))
     upload.join()
     equal(upload.status, 201)
     must_have_stopped(stopping)
