@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Looks at request heads before the HTTP library does.
  *
- * A connection is WAITING while no head is whole: the library has never seen it, or is suspended. Its socket has one edge-triggered
- * event for its whole life, so waiting costs no system call per request but the look itself, and a library that is suspended
- * between requests needs neither its own epoll registration nor a read that finds nothing.
+ * A connection is WAITING while no head is whole: the library has never seen it, or is suspended. Its socket has one
+ * edge-triggered event for its whole life, so waiting costs no system call per request but the look itself, and a library that is
+ * suspended between requests needs neither its own epoll registration nor a read that finds nothing.
  *
  * The library reads as much as the socket has. Of a client that pipelines, all whole requests that are visible at the look are
  * checked together; when more has come in than those, the last response closes the connection and the client repeats the rest.

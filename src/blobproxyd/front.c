@@ -20,12 +20,39 @@
 
 #define STREAM_BLOCK_BYTES (128u * 1024)
 
+/* To be suspended when this turn of the library is over: from then on it needs neither a read that finds nothing nor an epoll
+ * registration to go on, as it does after being suspended inside of a callback. */
+static void client_halt(struct client *client)
+{
+    if (!client->is_halting)
+        TAILQ_INSERT_TAIL(&client->front->halting, client, halting_link);
+    client->is_halting = true;
+}
+
+static void client_unhalt(struct client *client)
+{
+    if (client->is_halting)
+        TAILQ_REMOVE(&client->front->halting, client, halting_link);
+    client->is_halting = false;
+}
+
+static void client_suspend(struct client *client)
+{
+    client->is_suspended = true;
+    client->front->suspended_count++;
+    MHD_suspend_connection(client->connection);
+}
+
 void client_resume(struct client *client)
 {
-    if (!client->is_suspended)
+    if (client->is_suspended) {
+        client->is_suspended = false;
+        client->front->suspended_count--;
+        MHD_resume_connection(client->connection);
+    } else if (!client->is_halting) {
         return;
-    client->is_suspended = false;
-    MHD_resume_connection(client->connection);
+    }
+    client_unhalt(client);
     mhdloop_kick(client->front->loop);
 }
 
@@ -88,12 +115,20 @@ static enum exchange_next begin_exchange(struct client *client, const char *meth
     return exchange_begin(x, taker.has_more);
 }
 
-static enum MHD_Result client_suspend(struct client *client)
+/* In the middle of a body, or of a stream: the library must not go on in this turn. */
+static enum MHD_Result client_wait_now(struct client *client)
 {
     client_begin_wait(client);
     client->wait_since_us = clock_mono_us();
-    client->is_suspended = true;
-    MHD_suspend_connection(client->connection);
+    client_suspend(client);
+    return MHD_YES;
+}
+
+/* The whole request is there: the library asks again until it has a response. */
+static enum MHD_Result client_wait(struct client *client)
+{
+    client_begin_wait(client);
+    client_halt(client);
     return MHD_YES;
 }
 
@@ -119,7 +154,7 @@ static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size
         return n;
     }
     if (n == 0) {
-        client_suspend(client);
+        client_wait_now(client);
         return 0;
     }
     if (n == -ENODATA)
@@ -186,7 +221,7 @@ static enum MHD_Result take_body(struct client *client, const char *bytes, size_
         client_moved(client, taken);
     if (next == EXCHANGE_ANSWER) /* no answer can be queued in the middle of a body */
         return MHD_NO;
-    return next == EXCHANGE_WAIT ? client_suspend(client) : MHD_YES;
+    return next == EXCHANGE_WAIT ? client_wait_now(client) : MHD_YES;
 }
 
 static bool has_body(struct MHD_Connection *connection)
@@ -208,24 +243,30 @@ static enum MHD_Result front_handle(void *cls, struct MHD_Connection *connection
     (void)version;
     if (!client || !client->exchange || client->must_abort)
         return MHD_NO;
+    if (client->is_halting)
+        return MHD_YES;
     if (client->phase == CLIENT_HEADER) {
         /* A response queued before the request is complete closes the connection: what has no body begins in the last call. */
         if (!client->has_no_body && !has_body(connection)) {
             client->has_no_body = true;
             return MHD_YES;
         }
+        bool is_whole = client->has_no_body;
+
         client->has_no_body = false;
         client->phase = CLIENT_BODY;
         next = begin_exchange(client, method);
         if (next == EXCHANGE_BODY)
             client_enter_moving(client, CLIENT_BODY, 0);
+        if (next == EXCHANGE_WAIT && !is_whole)
+            return client_wait_now(client);
     } else if (*upload_bytes > 0) {
         return take_body(client, upload, upload_bytes);
     } else {
         next = exchange_continue(client->exchange);
     }
     if (next == EXCHANGE_WAIT)
-        return client_suspend(client);
+        return client_wait(client);
     return next == EXCHANGE_ANSWER ? queue_answer(client) : MHD_YES;
 }
 
@@ -246,9 +287,7 @@ static void front_completed(void *cls, struct MHD_Connection *connection, void *
     client->exchange = NULL;
     front->exchange_count--;
     client->phase = CLIENT_IDLE;
-    if (!client->is_finished)
-        TAILQ_INSERT_TAIL(&front->finished, client, finished_link);
-    client->is_finished = true;
+    client_halt(client);
 }
 
 /* ---- connections ---- */
@@ -289,8 +328,8 @@ static void client_closed(struct front *front, struct client *client)
         exchange_end(client->exchange, false);
         front->exchange_count--;
     }
-    if (client->is_finished)
-        TAILQ_REMOVE(&front->finished, client, finished_link);
+    client_unhalt(client);
+    front->suspended_count -= client->is_suspended;
     TAILQ_REMOVE(&front->clients, client, link);
     front->client_count--;
     client_free(front, client);
@@ -308,33 +347,33 @@ static void front_connection(void *cls, struct MHD_Connection *connection, void 
 /* Back from a response: the library stops reading until the next head has been checked. */
 static void client_park(struct client *client)
 {
-    if (client->phase != CLIENT_IDLE)
-        return;
     if (!connection_end_request(client->admitted)) {
         client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
         return;
     }
-    client->is_suspended = true;
-    MHD_suspend_connection(client->connection);
+    client_suspend(client);
     connection_wait(client->admitted, client->front->env->is_draining ? 0 : client_conf(client)->limits_keepalive_timeout_ms);
 }
 
 /* After each turn of the library, since it closes connections only at the end of one. */
-static void front_turn_over(void *arg)
+static bool front_turn_over(void *arg)
 {
     struct front *front = arg;
     struct client *client;
 
-    while ((client = TAILQ_FIRST(&front->finished))) {
-        TAILQ_REMOVE(&front->finished, client, finished_link);
-        client->is_finished = false;
-        client_park(client);
+    while ((client = TAILQ_FIRST(&front->halting))) {
+        client_unhalt(client);
+        if (client->phase == CLIENT_IDLE)
+            client_park(client);
+        else if (client->phase == CLIENT_WAITING)
+            client_suspend(client);
     }
     /* What the library was given before this turn and has not opened it has closed, for want of memory. */
     while ((client = TAILQ_FIRST(&front->entering))) {
         TAILQ_REMOVE(&front->entering, client, link);
         client_free(front, client);
     }
+    return front->client_count > front->suspended_count;
 }
 
 int front_open(void *arg, struct connection *connection, void **ret_client)
@@ -418,7 +457,7 @@ int front_new(struct event_base *base, struct exchange_env *env, const struct fr
     env->wake = front_wake;
     TAILQ_INIT(&front->clients);
     TAILQ_INIT(&front->entering);
-    TAILQ_INIT(&front->finished);
+    TAILQ_INIT(&front->halting);
     front->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG,
         0, NULL, NULL, front_handle, front, MHD_OPTION_EXTERNAL_LOGGER, log_parser, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -453,7 +492,7 @@ unsigned front_free(struct front *front)
     MHD_run(front->daemon);
     front->loop = mhdloop_free(front->loop);
     MHD_stop_daemon(front->daemon);
-    front_turn_over(front);
+    (void)front_turn_over(front);
     free(front);
     return cut;
 }

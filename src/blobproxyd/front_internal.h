@@ -34,8 +34,8 @@ struct client {
     bool has_no_body; /* the first call for this request has been, and there is nothing to wait for */
     bool must_abort;  /* the exchange cannot go on: the handler answers MHD_NO */
     struct exchange *exchange;
-    bool is_finished; /* is on that list: it has become idle in this turn of the library */
-    TAILQ_ENTRY(client) finished_link;
+    bool is_halting; /* is on that list */
+    TAILQ_ENTRY(client) halting_link;
     TAILQ_ENTRY(client) link;
 };
 TAILQ_HEAD(client_list, client);
@@ -46,9 +46,10 @@ struct front {
     struct front_hooks hooks;
     struct MHD_Daemon *daemon;
     struct mhdloop *loop;
-    struct client_list clients, finished;
+    struct client_list clients;
     struct client_list entering; /* given to the library, which opens them in its next turn */
-    unsigned client_count, exchange_count;
+    struct client_list halting;  /* idle or waiting since this turn of the library: to be suspended when it is over */
+    unsigned client_count, suspended_count, exchange_count;
 };
 
 /* The client is in that phase now, for so long at most. */

@@ -164,7 +164,8 @@ static struct guard_verdict check_whole(const char *bytes, size_t len, struct he
     if (verdict.error != AZURE_OK)
         return verdict;
     if (len + count_records(head) * LIMIT_HEAD_RECORD_BYTES > LIMIT_PARSED_HEAD_BYTES)
-        return refuse(AZURE_RequestHeadersTooLarge, "The head of a request may have 32 KiB, less with many fields or parameters.");
+        return refuse(AZURE_RequestHeadersTooLarge,
+                      "The head of a request may have 32 KiB, less with many fields or parameters.");
     if (head_content_length(head, &body_bytes) < 0)
         body_bytes = 0;
     verdict.request_bytes = len + body_bytes;

@@ -11,7 +11,7 @@
 
 struct mhdloop {
     struct MHD_Daemon *daemon;
-    void (*turn_over)(void *arg);
+    bool (*turn_over)(void *arg);
     void *arg;
     struct event *readable; /* MHD's epoll descriptor */
     struct event *timer;    /* armed with what MHD_get_timeout() answers; activated by hand for a kick */
@@ -28,33 +28,34 @@ static void run_next_turn(struct mhdloop *loop)
     event_add(loop->timer, &at_once);
 }
 
-static void run_once(struct mhdloop *loop)
+/* In how many ms the daemon wants to run again; -1: when its descriptor is readable. */
+static int64_t run_once(struct mhdloop *loop)
 {
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+
     loop->is_running = true;
     loop->is_kicked = false;
     MHD_run(loop->daemon);
-    if (loop->turn_over)
-        loop->turn_over(loop->arg);
+    bool is_busy = !loop->turn_over || loop->turn_over(loop->arg);
+
     loop->is_running = false;
+    if (loop->is_kicked) /* the library says nothing of a connection that is to be resumed */
+        return 0;
+    return is_busy && MHD_get_timeout(loop->daemon, &timeout_ms) == MHD_YES ? (int64_t)timeout_ms : -1;
 }
 
 static void mhdloop_run(evutil_socket_t fd, short what, void *arg)
 {
     struct mhdloop *loop = arg;
-    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    int64_t timeout_ms = 0;
 
     (void)fd;
     (void)what;
-    for (int runs = 0; runs < RUNS_IN_A_ROW; runs++) {
-        run_once(loop);
-        if (loop->is_kicked) /* the library says nothing of a connection that is to be resumed */
-            timeout_ms = 0;
-        else if (MHD_get_timeout(loop->daemon, &timeout_ms) != MHD_YES) {
-            event_del(loop->timer);
-            return;
-        }
-        if (timeout_ms != 0)
-            break;
+    for (int runs = 0; runs < RUNS_IN_A_ROW && timeout_ms == 0; runs++)
+        timeout_ms = run_once(loop);
+    if (timeout_ms < 0) {
+        event_del(loop->timer);
+        return;
     }
     if (timeout_ms == 0) {
         run_next_turn(loop);
@@ -64,7 +65,7 @@ static void mhdloop_run(evutil_socket_t fd, short what, void *arg)
     event_add(loop->timer, &delay);
 }
 
-int mhdloop_new(struct event_base *base, struct MHD_Daemon *daemon, void (*turn_over)(void *arg), void *arg,
+int mhdloop_new(struct event_base *base, struct MHD_Daemon *daemon, bool (*turn_over)(void *arg), void *arg,
                 struct mhdloop **ret_loop)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
