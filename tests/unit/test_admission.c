@@ -347,3 +347,91 @@ Test(admission, a_connection_that_cannot_be_opened_is_counted_as_closed)
     cr_expect_eq(stage.closed, 1);
     end(&stage);
 }
+
+/* ---- the end of a body ---- */
+
+#define LONG_HEAD "PUT /b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\n\r\n"
+
+/* The library has read the head and all but the last bytes of its body, of which "here" are there. */
+static void begin_tail(struct stage *stage, size_t left, size_t here)
+{
+    static const char body[100000];
+    char bytes[65536];
+
+    begin(stage);
+    say(stage, LONG_HEAD);
+    connection_begin_request(stage->connection);
+    cr_assert_eq(read(stage->server, bytes, sizeof(bytes)), (ssize_t)sizeof(LONG_HEAD) - 1);
+    for (size_t taken = 0; taken < 100000 - left;) {
+        size_t step = 100000 - left - taken < 10000 ? 100000 - left - taken : 10000;
+
+        cr_assert_eq(write(stage->client, body, step), (ssize_t)step);
+        cr_assert_eq(read(stage->server, bytes, step), (ssize_t)step);
+        taken += step;
+    }
+    cr_assert_eq(write(stage->client, body, here), (ssize_t)here);
+    fixture_turn(stage->fixture);
+}
+
+Test(admission, the_end_of_a_body_is_read_when_all_of_it_is_there)
+{
+    struct stage stage;
+    char rest[500] = "";
+
+    begin_tail(&stage, 1000, 500);
+    cr_expect_not(connection_await_tail(stage.connection, 60000), "that far from the end there is no need");
+    cr_assert(connection_await_tail(stage.connection, 1000));
+    cr_assert_eq(write(stage.client, rest, sizeof(rest)), (ssize_t)sizeof(rest));
+    fixture_turn(stage.fixture);
+    cr_expect_eq(stage.proceeded, 1);
+    cr_expect(connection_end_request(stage.connection));
+    end(&stage);
+}
+
+Test(admission, a_body_that_is_there_is_not_waited_for)
+{
+    struct stage stage;
+
+    begin_tail(&stage, 1000, 1000);
+    cr_expect_not(connection_await_tail(stage.connection, 1000));
+    cr_expect_not(connection_must_close(stage.connection));
+    end(&stage);
+}
+
+Test(admission, what_follows_a_long_body_is_looked_at)
+{
+    struct stage stage;
+
+    begin_tail(&stage, 1000, 1000);
+    say(&stage, A "GET /b HT");
+    cr_assert(connection_await_tail(stage.connection, 1000));
+    say(&stage, "TP/1.1\r\nHost: localhost\r\n\r\n");
+    cr_expect_eq(stage.proceeded, 1);
+    cr_expect_not(connection_end_request(stage.connection), "two have been seen");
+    connection_begin_request(stage.connection);
+    connection_begin_request(stage.connection);
+    cr_expect(connection_end_request(stage.connection));
+    end(&stage);
+}
+
+Test(admission, an_invalid_head_after_a_long_body_makes_its_response_the_last)
+{
+    struct stage stage;
+
+    begin_tail(&stage, 1000, 1000);
+    say(&stage, "GET /b HTTP/1.1\r\nHost: localhost\r\nX : y\r\n\r\n");
+    cr_expect_not(connection_await_tail(stage.connection, 1000));
+    cr_expect(connection_must_close(stage.connection));
+    end(&stage);
+}
+
+Test(admission, a_slow_end_of_a_body_is_read_as_it_comes)
+{
+    struct stage stage;
+
+    begin_tail(&stage, 1000, 500);
+    cr_assert(connection_await_tail(stage.connection, 1000));
+    admission_sweep(stage.admission, clock_mono_us());
+    cr_expect_eq(stage.proceeded, 1);
+    end(&stage);
+}
