@@ -236,7 +236,7 @@ static bool trash_first(struct store *store, uint64_t *ret_id)
 
 enum azure_error store_container_purge_trash(struct store *store)
 {
-    uint64_t id;
+    uint64_t id = 0;
     enum azure_error error = AZURE_OK;
     while (!error && trash_first(store, &id))
         error = purge(store, id);

@@ -65,7 +65,7 @@ static int use_file(struct store_reader *reader, uint64_t id)
 {
     if (reader->file_id == id)
         return 0;
-    int fd;
+    int fd = -1;
     int r = store_file_open(reader->store, id, O_RDONLY, &fd);
     if (r)
         return r;

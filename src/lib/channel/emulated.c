@@ -347,7 +347,7 @@ static int on_offer(struct emulated *emulated, struct err *err)
 
 static int on_opened(struct emulated *emulated, struct err *err)
 {
-    uint32_t status;
+    uint32_t status = 0;
     int r = bus_receive_opened(emulated->socket, &status, err);
 
     if (r < 0)
