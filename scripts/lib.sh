@@ -9,7 +9,7 @@ build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicro
     zlib1g-dev)
 test_packages=(apparmor curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck systemd)
 page_packages=(chromium chromium-driver)
-deb_packages=(debhelper dpkg-dev fakeroot lintian)
+deb_packages=(build-essential debhelper dpkg-dev fakeroot lintian)
 rpm_packages=(rpm rpmlint)
 small_debian=(ca-certificates curl openssl) # what tests/package/install.py installs ours into
 
