@@ -2,7 +2,6 @@
 /* A small HTTP server on the main loop, a libmicrohttpd daemon of its own. */
 #include "adminhttp.h"
 
-#include "front_errors.h"
 #include "mhdloop.h"
 
 #include <errno.h>
@@ -54,7 +53,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
         http->handler(http->arg, call);
     }
     if (call->is_answered)
-        return call->response ? front_errors_queue(connection, call->status, call->response) : MHD_NO;
+        return call->response ? MHD_queue_response(connection, call->status, call->response) : MHD_NO;
     call->is_suspended = true;
     MHD_suspend_connection(connection);
     return MHD_YES;
@@ -75,7 +74,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **st
 
 int adminhttp_new(struct event_base *base, int fd, adminhttp_handler handler, void *arg, struct adminhttp **ret_http)
 {
-    struct adminhttp *http = front_errors_init() < 0 ? NULL : calloc(1, sizeof(*http));
+    struct adminhttp *http = calloc(1, sizeof(*http));
 
     if (http)
         http->daemon =
@@ -89,7 +88,7 @@ int adminhttp_new(struct event_base *base, int fd, adminhttp_handler handler, vo
     }
     http->handler = handler;
     http->arg = arg;
-    int r = mhdloop_new(base, http->daemon, &http->loop); /* the library closes fd from here on */
+    int r = mhdloop_new(base, http->daemon, NULL, NULL, &http->loop); /* the library closes fd from here on */
     if (r < 0) {
         adminhttp_free(http);
         return r;

@@ -466,7 +466,7 @@ enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
 
     x->conf = conf_ref(x->env->conf);
     if (has_more_fields)
-        verdict = (struct guard_verdict){AZURE_RequestHeadersTooLarge, "A request may have 256 header fields."};
+        verdict = (struct guard_verdict){.error = AZURE_RequestHeadersTooLarge, .detail = "A request may have 256 header fields."};
     azure_guid_random(x->guid);
     if (verdict.error != AZURE_OK) {
         x->must_close = true;

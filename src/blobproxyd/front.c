@@ -3,11 +3,12 @@
  *
  * What is particular here:
  * - raw targets: the URI log callback sees the target before anything is unescaped, and the unescape callback does nothing;
+ * - between requests a connection is suspended until admission has checked the next head, so the library never reads a head that
+ *   it would refuse with a page of its own;
  * - an exchange that waits suspends its connection; libmicrohttpd then sees neither time-outs nor a client that leaves, so the
  *   sweep (front_deadline.c) keeps the deadlines and, from the second sweep on, watches the socket for a hang-up;
  * - idle time-outs alone do not stop a client that drips bytes: every phase of a connection has a deadline fixed when it begins.
  */
-#include "front_errors.h"
 #include "front_internal.h"
 #include "mhdloop.h"
 
@@ -19,18 +20,39 @@
 
 #define STREAM_BLOCK_BYTES (128u * 1024)
 
-/* The library keeps a copy of what it is given as a client's address, and only hands it out again: more can go with it. */
-struct origin {
-    struct sockaddr_storage address;
-    bool is_tls;
-};
+/* To be suspended when this turn of the library is over: from then on it needs neither a read that finds nothing nor an epoll
+ * registration to go on, as it does after being suspended inside of a callback. */
+static void client_halt(struct client *client)
+{
+    if (!client->is_halting)
+        TAILQ_INSERT_TAIL(&client->front->halting, client, halting_link);
+    client->is_halting = true;
+}
+
+static void client_unhalt(struct client *client)
+{
+    if (client->is_halting)
+        TAILQ_REMOVE(&client->front->halting, client, halting_link);
+    client->is_halting = false;
+}
+
+static void client_suspend(struct client *client)
+{
+    client->is_suspended = true;
+    client->front->suspended_count++;
+    MHD_suspend_connection(client->connection);
+}
 
 void client_resume(struct client *client)
 {
-    if (!client->is_suspended)
+    if (client->is_suspended) {
+        client->is_suspended = false;
+        client->front->suspended_count--;
+        MHD_resume_connection(client->connection);
+    } else if (!client->is_halting) {
         return;
-    client->is_suspended = false;
-    MHD_resume_connection(client->connection);
+    }
+    client_unhalt(client);
     mhdloop_kick(client->front->loop);
 }
 
@@ -49,8 +71,9 @@ static void *front_target_seen(void *cls, const char *uri, struct MHD_Connection
 
     if (!client)
         return NULL;
-    if (client->phase == CLIENT_IDLE)
-        client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
+    client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
+    if (!connection_begin_request(client->admitted))
+        return client; /* without an exchange: the handler ends the connection */
     client->exchange = exchange_new(front->env, uri, strlen(uri), client);
     if (client->exchange) {
         exchange_set_caller(client->exchange, &client->caller);
@@ -92,12 +115,20 @@ static enum exchange_next begin_exchange(struct client *client, const char *meth
     return exchange_begin(x, taker.has_more);
 }
 
-static enum MHD_Result client_suspend(struct client *client)
+/* In the middle of a body, or of a stream: the library must not go on in this turn. */
+static enum MHD_Result client_wait_now(struct client *client)
 {
     client_begin_wait(client);
     client->wait_since_us = clock_mono_us();
-    client->is_suspended = true;
-    MHD_suspend_connection(client->connection);
+    client_suspend(client);
+    return MHD_YES;
+}
+
+/* The whole request is there: the library asks again until it has a response. */
+static enum MHD_Result client_wait(struct client *client)
+{
+    client_begin_wait(client);
+    client_halt(client);
     return MHD_YES;
 }
 
@@ -123,7 +154,7 @@ static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size
         return n;
     }
     if (n == 0) {
-        client_suspend(client);
+        client_wait_now(client);
         return 0;
     }
     if (n == -ENODATA)
@@ -170,10 +201,10 @@ static enum MHD_Result queue_answer(struct client *client)
         if (!is_ours_to_write(field->name))
             MHD_add_response_header(response, field->name.bytes, field->value.len > 0 ? field->value.bytes : " ");
     }
-    if (answer.must_close)
+    if (answer.must_close || connection_must_close(client->admitted))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     client_enter_moving(client, CLIENT_SENDING, answer.is_stream ? 0 : answer.body_bytes);
-    enum MHD_Result queued = front_errors_queue(client->connection, answer.status, response);
+    enum MHD_Result queued = MHD_queue_response(client->connection, answer.status, response);
 
     MHD_destroy_response(response);
     return queued;
@@ -190,7 +221,7 @@ static enum MHD_Result take_body(struct client *client, const char *bytes, size_
         client_moved(client, taken);
     if (next == EXCHANGE_ANSWER) /* no answer can be queued in the middle of a body */
         return MHD_NO;
-    return next == EXCHANGE_WAIT ? client_suspend(client) : MHD_YES;
+    return next == EXCHANGE_WAIT ? client_wait_now(client) : MHD_YES;
 }
 
 static bool has_body(struct MHD_Connection *connection)
@@ -212,24 +243,30 @@ static enum MHD_Result front_handle(void *cls, struct MHD_Connection *connection
     (void)version;
     if (!client || !client->exchange || client->must_abort)
         return MHD_NO;
+    if (client->is_halting)
+        return MHD_YES;
     if (client->phase == CLIENT_HEADER) {
         /* A response queued before the request is complete closes the connection: what has no body begins in the last call. */
         if (!client->has_no_body && !has_body(connection)) {
             client->has_no_body = true;
             return MHD_YES;
         }
+        bool is_whole = client->has_no_body;
+
         client->has_no_body = false;
         client->phase = CLIENT_BODY;
         next = begin_exchange(client, method);
         if (next == EXCHANGE_BODY)
             client_enter_moving(client, CLIENT_BODY, 0);
+        if (next == EXCHANGE_WAIT && !is_whole)
+            return client_wait_now(client);
     } else if (*upload_bytes > 0) {
         return take_body(client, upload, upload_bytes);
     } else {
         next = exchange_continue(client->exchange);
     }
     if (next == EXCHANGE_WAIT)
-        return client_suspend(client);
+        return client_wait(client);
     return next == EXCHANGE_ANSWER ? queue_answer(client) : MHD_YES;
 }
 
@@ -249,47 +286,53 @@ static void front_completed(void *cls, struct MHD_Connection *connection, void *
     exchange_end(client->exchange, is_delivered);
     client->exchange = NULL;
     front->exchange_count--;
-    client_enter(client, CLIENT_IDLE, front->env->is_draining ? 0 : client_conf(client)->limits_keepalive_timeout_ms);
+    client->phase = CLIENT_IDLE;
+    client_halt(client);
 }
 
 /* ---- connections ---- */
 
+static struct client *find_entering(struct front *front, int socket)
+{
+    struct client *client;
+
+    TAILQ_FOREACH(client, &front->entering, link)
+    if (client->fd == socket)
+        return client;
+    return NULL;
+}
+
 static void client_opened(struct front *front, struct MHD_Connection *connection, void **socket_context)
 {
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *address = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct client *client = calloc(1, sizeof(*client));
+    struct client *client = find_entering(front, info->connect_fd);
 
-    *socket_context = client;
-    if (!client) /* its first request ends it */
-        return;
-    client->is_tls = ((const struct origin *)(const void *)address->client_addr)->is_tls;
-    client->front = front;
-    client->connection = connection;
-    client->fd = info->connect_fd;
-    client->caller = client->is_tls ? (struct caller){.kind = CALLER_TLS} : caller_of(client->fd);
-    client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
+    TAILQ_REMOVE(&front->entering, client, link);
     TAILQ_INSERT_TAIL(&front->clients, client, link);
     front->client_count++;
+    client->connection = connection;
+    *socket_context = client;
+}
+
+static void client_free(struct front *front, struct client *client)
+{
+    connection_forget(client->admitted);
+    free(client);
+    front->hooks.closed(front->hooks.arg);
 }
 
 static void client_closed(struct front *front, struct client *client)
 {
-    if (!client) {
-        front->hooks.closed(front->hooks.arg);
-        return;
-    }
-    if (client->exchange) { /* a head that the parser refused, or that never became whole */
+    if (client->exchange) { /* a head that the parser refused although the guard did not */
         metrics_add(front->env->metrics, METRIC_ERROR_GUARD, 1);
         exchange_end(client->exchange, false);
         front->exchange_count--;
     }
-    if (client->idle_watch)
-        event_free(client->idle_watch);
+    client_unhalt(client);
+    front->suspended_count -= client->is_suspended;
     TAILQ_REMOVE(&front->clients, client, link);
     front->client_count--;
-    free(client);
-    front->hooks.closed(front->hooks.arg);
+    client_free(front, client);
 }
 
 static void front_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
@@ -301,15 +344,81 @@ static void front_connection(void *cls, struct MHD_Connection *connection, void 
         client_closed(cls, *socket_context);
 }
 
-int front_add(struct front *front, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
+/* Back from a response: the library stops reading until the next head has been checked. */
+static void client_park(struct client *client)
 {
-    struct origin origin = {.is_tls = is_tls};
+    if (!connection_end_request(client->admitted)) {
+        client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
+        return;
+    }
+    client_suspend(client);
+    connection_wait(client->admitted, client->front->env->is_draining ? 0 : client_conf(client)->limits_keepalive_timeout_ms);
+}
 
-    memcpy(&origin.address, address, address_len < sizeof(origin.address) ? address_len : sizeof(origin.address));
-    if (MHD_add_connection(front->daemon, socket, (const struct sockaddr *)&origin, sizeof(origin)) != MHD_YES)
+/* After each turn of the library, since it closes connections only at the end of one. */
+static bool front_turn_over(void *arg)
+{
+    struct front *front = arg;
+    struct client *client;
+
+    while ((client = TAILQ_FIRST(&front->halting))) {
+        client_unhalt(client);
+        if (client->phase == CLIENT_IDLE)
+            client_park(client);
+        else if (client->phase == CLIENT_WAITING)
+            client_suspend(client);
+    }
+    /* What the library was given before this turn and has not opened it has closed, for want of memory. */
+    while ((client = TAILQ_FIRST(&front->entering))) {
+        TAILQ_REMOVE(&front->entering, client, link);
+        client_free(front, client);
+    }
+    return front->client_count > front->suspended_count;
+}
+
+int front_open(void *arg, struct connection *connection, void **ret_client)
+{
+    struct front *front = arg;
+    struct client *client = calloc(1, sizeof(*client));
+    socklen_t address_len;
+    const struct sockaddr *address = connection_address(connection, &address_len);
+
+    if (!client) {
+        (void)close(connection_socket(connection));
         return -ENOMEM;
+    }
+    client->front = front;
+    client->admitted = connection;
+    client->fd = connection_socket(connection);
+    client->is_tls = connection_is_tls(connection);
+    client->caller = client->is_tls ? (struct caller){.kind = CALLER_TLS} : caller_of(client->fd);
+    client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
+    TAILQ_INSERT_TAIL(&front->entering, client, link);
+    if (MHD_add_connection(front->daemon, client->fd, address, address_len) != MHD_YES) {
+        TAILQ_REMOVE(&front->entering, client, link);
+        free(client);
+        return -ENOMEM;
+    }
+    *ret_client = client;
     mhdloop_kick(front->loop);
     return 0;
+}
+
+void front_proceed(void *arg)
+{
+    struct client *client = arg;
+
+    client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
+    client_resume(client);
+}
+
+void front_end(void *arg)
+{
+    struct client *client = arg;
+
+    client->is_cut = client->must_abort = true;
+    (void)shutdown(client->fd, SHUT_RDWR);
+    client_resume(client);
 }
 
 unsigned front_connections(const struct front *front)
@@ -342,15 +451,13 @@ int front_new(struct event_base *base, struct exchange_env *env, const struct fr
 
     if (!front)
         return -ENOMEM;
-    if (front_errors_init() < 0) {
-        free(front);
-        return -EIO;
-    }
     front->base = base;
     front->env = env;
     front->hooks = *hooks;
     env->wake = front_wake;
     TAILQ_INIT(&front->clients);
+    TAILQ_INIT(&front->entering);
+    TAILQ_INIT(&front->halting);
     front->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG,
         0, NULL, NULL, front_handle, front, MHD_OPTION_EXTERNAL_LOGGER, log_parser, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
@@ -359,7 +466,7 @@ int front_new(struct event_base *base, struct exchange_env *env, const struct fr
         MHD_OPTION_URI_LOG_CALLBACK, front_target_seen, front, MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL,
         MHD_OPTION_NOTIFY_COMPLETED, front_completed, front, MHD_OPTION_NOTIFY_CONNECTION, front_connection, front,
         MHD_OPTION_END);
-    if (!front->daemon || mhdloop_new(base, front->daemon, &front->loop) < 0) {
+    if (!front->daemon || mhdloop_new(base, front->daemon, front_turn_over, front, &front->loop) < 0) {
         if (front->daemon)
             MHD_stop_daemon(front->daemon);
         free(front);
@@ -379,10 +486,13 @@ unsigned front_free(struct front *front)
     TAILQ_FOREACH(client, &front->clients, link)
     if (client->exchange)
         client_cut(client, METRIC_ERROR_DRAIN_CUT);
+    else
+        front_end(client);
     /* Suspended connections must have been resumed before the stop. */
     MHD_run(front->daemon);
     front->loop = mhdloop_free(front->loop);
     MHD_stop_daemon(front->daemon);
+    (void)front_turn_over(front);
     free(front);
     return cut;
 }

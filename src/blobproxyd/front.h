@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The HTTP server of one shard: the only user of libmicrohttpd on the blob port. Connections come in as descriptors whose first
- * head has passed the guard (door.h). All calls on the shard's thread. */
+/* The HTTP server of one shard: the only user of libmicrohttpd on the blob port. It reads only request heads that admission has
+ * checked. All calls on the shard's thread. */
 #ifndef BLOBPROXYD_FRONT_H
 #define BLOBPROXYD_FRONT_H
 
+#include "admission.h"
 #include "exchange.h"
 
 #include <event2/event.h>
@@ -22,14 +23,16 @@ struct front_hooks {
 int front_new(struct event_base *base, struct exchange_env *env, const struct front_hooks *hooks,
               struct front **ret_front) MUST_CHECK;
 
-/* Takes the socket over (closes it also on failure). is_tls: it is the inner end of a tunnel. 0 or -ENOMEM. */
-int front_add(struct front *front, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len) MUST_CHECK;
+/* The hooks of admission. */
+int front_open(void *front, struct connection *connection, void **ret_client) MUST_CHECK;
+void front_proceed(void *client);
+void front_end(void *client);
 
 /* Enforces every deadline and looks for clients that have gone. Called four times a second. */
 void front_sweep(struct front *front, uint64_t now_us);
 
-/* From now on answers ask clients to close, and a connection that stays idle for that long is closed. */
-void front_drain(struct front *front, uint64_t grace_ms);
+/* From now on responses ask clients to close. */
+void front_drain(struct front *front);
 
 unsigned front_connections(const struct front *front);
 unsigned front_exchanges(const struct front *front);

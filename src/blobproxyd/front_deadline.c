@@ -96,12 +96,6 @@ void client_cut(struct client *client, enum metric kind)
     client_resume(client);
 }
 
-static void client_end_idle(struct client *client)
-{
-    client->is_cut = client->must_abort = true;
-    (void)shutdown(client->fd, SHUT_RDWR);
-}
-
 /* ---- the sweep ---- */
 
 /* Has the client closed, with nothing left to read? libmicrohttpd reads on edges only: an end of stream that came together with
@@ -122,29 +116,6 @@ static bool client_has_hung_up(const struct client *client)
     return poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR));
 }
 
-static void idle_watch_fired(evutil_socket_t fd, short what, void *arg)
-{
-    struct client *client = arg;
-
-    (void)fd;
-    (void)what;
-    if (client->phase != CLIENT_IDLE)
-        return;
-    if (client_has_left(client))
-        client_end_idle(client);
-    else
-        client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
-}
-
-/* The first byte of a next head starts its deadline. Only connections that stay idle for a sweep pay for it. */
-static void client_watch_idle(struct client *client)
-{
-    if (!client->idle_watch)
-        client->idle_watch = event_new(client->front->base, client->fd, EV_ET | EV_READ, idle_watch_fired, client);
-    if (client->idle_watch && !event_pending(client->idle_watch, EV_READ, NULL))
-        event_add(client->idle_watch, NULL);
-}
-
 /* A change of what the socket still has to send is all that shows how far an answer is. */
 static void client_look_at_sending(struct client *client)
 {
@@ -163,7 +134,6 @@ static void client_expire(struct client *client)
         client_cut(client, METRIC_ERROR_HEADER_DEADLINE);
         break;
     case CLIENT_IDLE:
-        client_end_idle(client);
         break;
     case CLIENT_BODY:
         client_cut(client, METRIC_ERROR_BODY_DEADLINE);
@@ -190,8 +160,7 @@ static void client_sweep(struct client *client, uint64_t now_us)
             client_cut(client, METRIC_ERROR_CLIENT_GONE);
         break;
     case CLIENT_IDLE:
-        client_watch_idle(client);
-        break;
+        return;
     case CLIENT_SENDING:
         client_look_at_sending(client);
         break;
@@ -216,13 +185,7 @@ void front_sweep(struct front *front, uint64_t now_us)
     }
 }
 
-void front_drain(struct front *front, uint64_t grace_ms)
+void front_drain(struct front *front)
 {
-    uint64_t until_us = clock_mono_us() + grace_ms * 1000;
-    struct client *client;
-
     front->env->is_draining = true;
-    TAILQ_FOREACH(client, &front->clients, link)
-    if (client->phase == CLIENT_IDLE && client->deadline_us > until_us)
-        client->deadline_us = until_us;
 }

@@ -9,8 +9,8 @@
 #include <sys/queue.h>
 
 enum client_phase {
-    CLIENT_HEADER,  /* a head is coming in (or is expected at once, on a new connection) */
-    CLIENT_IDLE,    /* between exchanges */
+    CLIENT_HEADER,  /* the library reads a head that has been checked */
+    CLIENT_IDLE,    /* between exchanges: suspended, until admission has checked the next head */
     CLIENT_BODY,    /* the request's body is coming in */
     CLIENT_WAITING, /* suspended: slot queue, host, or the next part of a stream */
     CLIENT_SENDING,
@@ -18,11 +18,12 @@ enum client_phase {
 
 struct client {
     struct front *front;
+    struct connection *admitted; /* what admission knows of it */
     struct MHD_Connection *connection;
     int fd;
     struct caller caller;
     enum client_phase phase;
-    uint64_t deadline_us; /* of the phase */
+    uint64_t deadline_us; /* of the phase; IDLE has none here */
     /* BODY and SENDING: who moves nothing for limits.body_grace, or less than limits.body_rate on the average, is cut. */
     uint64_t credit_until_us; /* grace, and the time that what was moved so far has earned */
     int unsent_bytes;         /* in the socket, as the last sweep saw it */
@@ -33,7 +34,8 @@ struct client {
     bool has_no_body; /* the first call for this request has been, and there is nothing to wait for */
     bool must_abort;  /* the exchange cannot go on: the handler answers MHD_NO */
     struct exchange *exchange;
-    struct event *idle_watch;
+    bool is_halting; /* is on that list */
+    TAILQ_ENTRY(client) halting_link;
     TAILQ_ENTRY(client) link;
 };
 TAILQ_HEAD(client_list, client);
@@ -45,7 +47,9 @@ struct front {
     struct MHD_Daemon *daemon;
     struct mhdloop *loop;
     struct client_list clients;
-    unsigned client_count, exchange_count;
+    struct client_list entering; /* given to the library, which opens them in its next turn */
+    struct client_list halting;  /* idle or waiting since this turn of the library: to be suspended when it is over */
+    unsigned client_count, suspended_count, exchange_count;
 };
 
 /* The client is in that phase now, for so long at most. */

@@ -6,11 +6,11 @@
 #include <string.h>
 #include <strings.h>
 
-static const struct guard_verdict let_in = {AZURE_OK, NULL};
+static const struct guard_verdict let_in = {.error = AZURE_OK};
 
 static struct guard_verdict refuse(enum azure_error error, const char *detail)
 {
-    return (struct guard_verdict){error, detail};
+    return (struct guard_verdict){.error = error, .detail = detail};
 }
 
 static bool is_token(struct slice name)
@@ -136,19 +136,47 @@ static struct guard_verdict explain_malformed(const char *bytes, size_t len)
     return refuse(AZURE_MalformedRequest, "The request's head is not valid HTTP/1.1.");
 }
 
-static bool is_http10(const char *bytes, size_t len)
+/* What the library allocates of its pool for a head, next to the bytes of the head: a record for each header field, query
+ * parameter and cookie. */
+static size_t count_records(const struct head *head)
 {
-    const char *line_end = memchr(bytes, '\n', len);
+    size_t records = head->field_count + 1u;
 
-    return line_end && line_end - bytes >= 10 && memcmp(line_end - 10, " HTTP/1.0\r", 10) == 0;
+    for (size_t i = 0; i < head->target.len; i++)
+        records += head->target.bytes[i] == '&' || head->target.bytes[i] == '?';
+    for (unsigned i = 0; i < head->field_count; i++)
+        if (slice_equal_nocase(head->fields[i].name, SLICE("Cookie")))
+            for (size_t k = 0; k < head->fields[i].value.len; k++)
+                records += head->fields[i].value.bytes[k] == ';' || head->fields[i].value.bytes[k] == ',';
+    return records;
+}
+
+static struct guard_verdict check_whole(const char *bytes, size_t len, struct head *head)
+{
+    int r = head_parse_client_request(bytes, len, head);
+
+    if (r < 0)
+        return r == -E2BIG ? refuse(AZURE_RequestHeadersTooLarge, "A request may have 256 header fields.")
+                           : explain_malformed(bytes, len);
+    struct guard_verdict verdict = guard_check(head);
+    uint64_t body_bytes = 0;
+
+    if (verdict.error != AZURE_OK)
+        return verdict;
+    if (len + count_records(head) * LIMIT_HEAD_RECORD_BYTES > LIMIT_PARSED_HEAD_BYTES)
+        return refuse(AZURE_RequestHeadersTooLarge,
+                      "The head of a request may have 32 KiB, less with many fields or parameters.");
+    if (head_content_length(head, &body_bytes) < 0)
+        body_bytes = 0;
+    verdict.request_bytes = len + body_bytes;
+    return verdict;
 }
 
 enum guard_scan guard_scan(const char *bytes, size_t len, struct head *head, struct guard_verdict *ret_verdict)
 {
     size_t skip = 0;
 
-    /* RFC 9112 2.2: an empty line before the request line is to be ignored. */
-    while (len - skip >= 2 && bytes[skip] == '\r' && bytes[skip + 1] == '\n' && skip < 4)
+    while (len - skip >= 2 && bytes[skip] == '\r' && bytes[skip + 1] == '\n' && skip < GUARD_EMPTY_LINE_BYTES)
         skip += 2;
     const char *begin = bytes + skip;
     const char *end = memmem(begin, len - skip, "\r\n\r\n", 4);
@@ -163,17 +191,7 @@ enum guard_scan guard_scan(const char *bytes, size_t len, struct head *head, str
                                     : refuse(AZURE_RequestUrlTooLong, "The request target is too long.");
         return GUARD_REFUSED;
     }
-    size_t head_len = (size_t)(end - begin) + 4;
-
-    *ret_verdict = let_in;
-    if (is_http10(begin, head_len))
-        return GUARD_COMPLETE; /* the parser behind knows it; guard_check follows there */
-    int r = head_parse_request(begin, head_len, head);
-
-    if (r < 0)
-        *ret_verdict = r == -E2BIG ? refuse(AZURE_RequestHeadersTooLarge, "A request may have 256 header fields.")
-                                   : explain_malformed(begin, head_len);
-    else
-        *ret_verdict = guard_check(head);
+    *ret_verdict = check_whole(begin, (size_t)(end - begin) + 4, head);
+    ret_verdict->empty_line_bytes = skip;
     return ret_verdict->error == AZURE_OK ? GUARD_COMPLETE : GUARD_REFUSED;
 }

@@ -11,9 +11,12 @@
 
 struct mhdloop {
     struct MHD_Daemon *daemon;
+    bool (*turn_over)(void *arg);
+    void *arg;
     struct event *readable; /* MHD's epoll descriptor */
     struct event *timer;    /* armed with what MHD_get_timeout() answers; activated by hand for a kick */
     bool is_running;
+    bool is_kicked; /* while it ran */
 };
 
 /* Not event_active(): libevent runs what was activated by hand before it looks at descriptors and timers, so a daemon that always
@@ -25,23 +28,34 @@ static void run_next_turn(struct mhdloop *loop)
     event_add(loop->timer, &at_once);
 }
 
+/* In how many ms the daemon wants to run again; -1: when its descriptor is readable. */
+static int64_t run_once(struct mhdloop *loop)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+    loop->is_running = true;
+    loop->is_kicked = false;
+    MHD_run(loop->daemon);
+    bool is_busy = !loop->turn_over || loop->turn_over(loop->arg);
+
+    loop->is_running = false;
+    if (loop->is_kicked) /* the library says nothing of a connection that is to be resumed */
+        return 0;
+    return is_busy && MHD_get_timeout(loop->daemon, &timeout_ms) == MHD_YES ? (int64_t)timeout_ms : -1;
+}
+
 static void mhdloop_run(evutil_socket_t fd, short what, void *arg)
 {
     struct mhdloop *loop = arg;
-    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    int64_t timeout_ms = 0;
 
     (void)fd;
     (void)what;
-    for (int runs = 0; runs < RUNS_IN_A_ROW; runs++) {
-        loop->is_running = true;
-        MHD_run(loop->daemon);
-        loop->is_running = false;
-        if (MHD_get_timeout(loop->daemon, &timeout_ms) != MHD_YES) {
-            event_del(loop->timer);
-            return;
-        }
-        if (timeout_ms != 0)
-            break;
+    for (int runs = 0; runs < RUNS_IN_A_ROW && timeout_ms == 0; runs++)
+        timeout_ms = run_once(loop);
+    if (timeout_ms < 0) {
+        event_del(loop->timer);
+        return;
     }
     if (timeout_ms == 0) {
         run_next_turn(loop);
@@ -51,7 +65,8 @@ static void mhdloop_run(evutil_socket_t fd, short what, void *arg)
     event_add(loop->timer, &delay);
 }
 
-int mhdloop_new(struct event_base *base, struct MHD_Daemon *daemon, struct mhdloop **ret_loop)
+int mhdloop_new(struct event_base *base, struct MHD_Daemon *daemon, bool (*turn_over)(void *arg), void *arg,
+                struct mhdloop **ret_loop)
 {
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
     struct mhdloop *loop = calloc(1, sizeof(*loop));
@@ -61,6 +76,8 @@ int mhdloop_new(struct event_base *base, struct MHD_Daemon *daemon, struct mhdlo
         return -ENOMEM;
     }
     loop->daemon = daemon;
+    loop->turn_over = turn_over;
+    loop->arg = arg;
     loop->readable = event_new(base, info->epoll_fd, EV_READ | EV_PERSIST, mhdloop_run, loop);
     loop->timer = evtimer_new(base, mhdloop_run, loop);
     if (!loop->readable || !loop->timer || event_add(loop->readable, NULL) < 0) {
@@ -73,10 +90,10 @@ int mhdloop_new(struct event_base *base, struct MHD_Daemon *daemon, struct mhdlo
 
 void mhdloop_kick(struct mhdloop *loop)
 {
-    if (!loop->is_running)
-        event_active(loop->timer, EV_TIMEOUT, 0);
+    if (loop->is_running)
+        loop->is_kicked = true;
     else
-        run_next_turn(loop);
+        event_active(loop->timer, EV_TIMEOUT, 0);
 }
 
 struct mhdloop *mhdloop_free(struct mhdloop *loop)

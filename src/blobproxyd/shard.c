@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A shard: listen -> shard -> door -> front -> exchange -> channel, and back, all on one thread. */
+/* A shard: listen -> shard -> admission -> front -> exchange -> channel, and back, all on one thread. */
 #include "shard.h"
 
+#include "admission.h"
 #include "describe.h"
-#include "door.h"
 #include "exchange.h"
 #include "front.h"
 #include "tunnel.h"
@@ -43,7 +43,7 @@ struct shard {
     struct event *inbox_event, *sweep_event;
     struct exchange_env env;
     struct front *front;
-    struct door *door;
+    struct admission *admission;
     struct tunnels *tunnels;
     struct conf *conf; /* what env has; counted */
     bool is_draining;
@@ -79,19 +79,11 @@ static void connection_broken(void *arg, int socket)
     tunnels_break(shard->tunnels, socket);
 }
 
-static void connection_enters(void *arg, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
-{
-    struct shard *shard = arg;
-
-    if (front_add(shard->front, socket, is_tls, address, address_len) < 0)
-        connection_closed(shard);
-}
-
 static void tunnel_enters(void *arg, int socket, const struct sockaddr *address, socklen_t address_len)
 {
     struct shard *shard = arg;
 
-    if (door_add(shard->door, socket, true, address, address_len) < 0) {
+    if (admission_add(shard->admission, socket, true, address, address_len) < 0) {
         (void)close(socket);
         connection_closed(shard);
     }
@@ -107,7 +99,7 @@ static void take_connection(struct shard *shard, const struct order *order)
     const struct sockaddr *address = (const struct sockaddr *)&order->address;
     int r = grace_is_over(shard) ? -ECANCELED
             : order->is_tls      ? tunnels_add(shard->tunnels, order->socket, address, order->address_len)
-                                 : door_add(shard->door, order->socket, false, address, order->address_len);
+                                 : admission_add(shard->admission, order->socket, false, address, order->address_len);
 
     if (r < 0) {
         (void)close(order->socket);
@@ -132,10 +124,10 @@ static void publish_drained(struct shard *shard)
 /* Whatever clients still wait for: they are cut off, and what the host has is quarantined. */
 static void cut_clients(struct shard *shard)
 {
-    shard->door = door_free(shard->door);
     if (shard->front)
         shard->cut += front_free(shard->front);
     shard->front = NULL;
+    shard->admission = admission_free(shard->admission);
     shard->tunnels = tunnels_free(shard->tunnels);
 }
 
@@ -153,14 +145,14 @@ static void begin_drain(struct shard *shard)
 
     shard->is_draining = true;
     shard->grace_until_us = clock_mono_us() + grace_ms * 1000;
-    front_drain(shard->front, grace_ms);
+    front_drain(shard->front);
     publish_drained(shard);
 }
 
 static void end_grace(struct shard *shard)
 {
     tunnels_drain(shard->tunnels);
-    door_drain(shard->door);
+    admission_drain(shard->admission);
 }
 
 static void obey(struct shard *shard, const struct order *order)
@@ -323,7 +315,7 @@ static void sweep(evutil_socket_t fd, short what, void *arg)
         end_grace(shard);
     if (shard->front) {
         tunnels_sweep(shard->tunnels, now_us);
-        door_sweep(shard->door, now_us);
+        admission_sweep(shard->admission, now_us);
         front_sweep(shard->front, now_us);
     }
     publish_figures(shard);
@@ -392,12 +384,12 @@ static int open_route(struct shard *shard, struct err *err)
 static int open_front(struct shard *shard)
 {
     struct front_hooks front_hooks = {connection_closed, connection_broken, shard};
-    struct door_hooks door_hooks = {connection_enters, connection_closed, shard};
     struct tunnels_hooks tunnels_hooks = {tunnel_enters, connection_closed, shard};
     int r = front_new(shard->base, &shard->env, &front_hooks, &shard->front);
 
+    struct admission_hooks admission_hooks = {front_open, front_proceed, front_end, connection_closed, shard->front, shard};
     if (r == 0)
-        r = door_new(shard->base, &shard->env, &door_hooks, &shard->door);
+        r = admission_new(shard->base, &shard->env, &admission_hooks, &shard->admission);
     return r < 0 ? r : tunnels_new(shard->base, &shard->env, &tunnels_hooks, &shard->tunnels);
 }
 

@@ -125,7 +125,7 @@ static int take_fields(struct scan *scan, struct head *head)
     return 0;
 }
 
-int head_parse_request(const char *bytes, size_t len, struct head *ret_head)
+static int parse_request(const char *bytes, size_t len, bool takes_http10, struct head *ret_head)
 {
     struct scan scan = {bytes, bytes + len};
     struct slice method = take_run(&scan, IN_TOKEN);
@@ -133,7 +133,9 @@ int head_parse_request(const char *bytes, size_t len, struct head *ret_head)
     if (method.len == 0 || !take_literal(&scan, SLICE(" ")))
         return -EBADMSG;
     struct slice target = take_run(&scan, IN_TARGET);
-    if (!is_target(target) || !take_literal(&scan, SLICE(" HTTP/1.1\r\n")))
+    if (!is_target(target))
+        return -EBADMSG;
+    if (!take_literal(&scan, SLICE(" HTTP/1.1\r\n")) && !(takes_http10 && take_literal(&scan, SLICE(" HTTP/1.0\r\n"))))
         return -EBADMSG;
     int result = take_fields(&scan, ret_head);
     if (result != 0)
@@ -143,6 +145,16 @@ int head_parse_request(const char *bytes, size_t len, struct head *ret_head)
     ret_head->reason = (struct slice){NULL, 0};
     ret_head->status = 0;
     return 0;
+}
+
+int head_parse_request(const char *bytes, size_t len, struct head *ret_head)
+{
+    return parse_request(bytes, len, false, ret_head);
+}
+
+int head_parse_client_request(const char *bytes, size_t len, struct head *ret_head)
+{
+    return parse_request(bytes, len, true, ret_head);
 }
 
 /* Three digits from 100 to 599, or 0. */

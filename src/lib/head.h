@@ -40,6 +40,9 @@ bool slice_equal_nocase(struct slice a, struct slice b); /* ASCII case only */
 int head_parse_request(const char *bytes, size_t len, struct head *ret_head) MUST_CHECK;
 int head_parse_response(const char *bytes, size_t len, struct head *ret_head) MUST_CHECK;
 
+/* As head_parse_request(), of HTTP/1.0 too: clients still send it, the bus does not. */
+int head_parse_client_request(const char *bytes, size_t len, struct head *ret_head) MUST_CHECK;
+
 /* First field of that name (ASCII case ignored), or NULL. */
 const struct head_field *head_find(const struct head *head, const char *name);
 

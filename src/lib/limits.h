@@ -41,6 +41,8 @@
  */
 #define LIMIT_FIRST_HEAD_BYTES 32768u
 #define LIMIT_CONNECTION_POOL_BYTES (48u * 1024)
+#define LIMIT_HEAD_RECORD_BYTES 64u
+#define LIMIT_PARSED_HEAD_BYTES (40u * 1024)
 
 /* What is read and thrown away of a refused request's body, so that the client reads the answer instead of a reset. */
 #define LIMIT_DISCARD_BYTES (64u * 1024 * 1024)

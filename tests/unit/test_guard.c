@@ -33,6 +33,9 @@ static const struct refused refused[] = {
     R("GET /a HTTP/2.0\r\nHost: h\r\n\r\n", MalformedRequest),
     R("GET /a HTTP/1.1 \r\nHost: h\r\n\r\n", MalformedRequest),
     R("GET /a HTTP/1.1\r\n\r\n", MalformedRequest),
+    R("GET /a HTTP/1.0\r\n\r\n", MalformedRequest),
+    R("PUT /a HTTP/1.0\r\nHost: h\r\nContent-Length : 1\r\n\r\n", MalformedRequest),
+    R("PUT /a HTTP/1.0\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", MissingContentLengthHeader),
     R("GET /a HTTP/1.1\r\nHost:\r\n\r\n", MalformedRequest),
     R("GET /a HTTP/1.1\r\nHost: h\r\nHost: h\r\n\r\n", MalformedRequest),
     R("GET /a HTTP/1.1\r\nHost: h/x\r\n\r\n", MalformedRequest),
@@ -67,7 +70,7 @@ Test(guard, refuses_with_the_right_error)
     struct head head;
 
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
-        struct guard_verdict verdict = {AZURE_OK, NULL};
+        struct guard_verdict verdict = {.error = AZURE_OK};
         size_t len = refused[i].len ? refused[i].len : strlen(refused[i].bytes);
 
         cr_expect_eq(guard_scan(refused[i].bytes, len, &head, &verdict), GUARD_REFUSED, "case %zu is not refused", i);
@@ -85,7 +88,7 @@ static const char *const accepted[] = {
     "DELETE /a//c/../b%2e HTTP/1.1\r\nHost: localhost\r\nX-Empty:\r\nx-ms-meta-a: caf\xc3\xa9\r\n\r\n",
     "OPTIONS /a HTTP/1.1\r\nHost: h\r\nOrigin: http://x\r\n\r\n",
     "POST /a?comp=batch HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\n\r\nbody follows",
-    "GET /a HTTP/1.0\r\n\r\n",
+    "GET /a HTTP/1.0\r\nHost: h\r\n\r\n",
 };
 
 Test(guard, lets_good_requests_in)
@@ -93,7 +96,7 @@ Test(guard, lets_good_requests_in)
     struct head head;
 
     for (size_t i = 0; i < sizeof(accepted) / sizeof(accepted[0]); i++) {
-        struct guard_verdict verdict = {AZURE_InternalError, NULL};
+        struct guard_verdict verdict = {.error = AZURE_InternalError};
 
         cr_expect_eq(guard_scan(accepted[i], strlen(accepted[i]), &head, &verdict), GUARD_COMPLETE, "case %zu", i);
         cr_expect_eq(verdict.error, AZURE_OK, "case %zu: %s", i, verdict.detail);
@@ -113,7 +116,7 @@ static enum azure_error scan_long(size_t line_bytes, size_t header_bytes)
 {
     struct buf text CLEANUP(buf_free);
     struct head head;
-    struct guard_verdict verdict = {AZURE_OK, NULL};
+    struct guard_verdict verdict = {.error = AZURE_OK};
 
     buf_init(&text, 1 << 20);
     buf_puts(&text, "GET /");
@@ -138,7 +141,7 @@ Test(guard, refuses_more_fields_than_a_head_holds)
 {
     struct buf text CLEANUP(buf_free);
     struct head head;
-    struct guard_verdict verdict = {AZURE_OK, NULL};
+    struct guard_verdict verdict = {.error = AZURE_OK};
 
     buf_init(&text, 1 << 20);
     buf_puts(&text, "GET / HTTP/1.1\r\nHost: h\r\n");

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* Looks at request heads before the HTTP library does.
+ *
+ * A connection is WAITING while no head is whole: the library has never seen it, or is suspended. Its socket has one
+ * edge-triggered event for its whole life, so waiting costs no system call per request but the look itself, and a library that is
+ * suspended between requests needs neither its own epoll registration nor a read that finds nothing.
+ *
+ * The library reads as much as the socket has. Of a client that pipelines, all whole requests that are visible at the look are
+ * checked together; when more has come in than those, the last response closes the connection and the client repeats the rest.
+ */
+#include "admission.h"
+
+#include "guard.h"
+
+#include "../lib/clock.h"
+#include "../lib/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#define FIRST_LOOK_BYTES 8192u /* enough for nearly every head; bodies that follow are not copied at length */
+#define LOOK_BYTES (LIMIT_FIRST_HEAD_BYTES + 1024u)
+#define ERROR_BYTES_MAX 8192u
+#define LINGER_US 1000000u /* a refused client may read its error this long before the socket is closed */
+
+enum stage {
+    STAGE_WAITING, /* for a whole head */
+    STAGE_OPEN,    /* the library has at least one checked request */
+    STAGE_REFUSED, /* has its error; its bytes are read away until it closes */
+    STAGE_ENDED,   /* the library has been told to close */
+};
+
+struct connection {
+    struct admission *admission;
+    void *client; /* NULL: not open yet */
+    int socket;
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    struct event *event;
+    enum stage stage;
+    uint64_t deadline_us; /* WAITING, REFUSED */
+    unsigned admitted;    /* checked requests whose head the library has not read */
+    bool is_tls;
+    bool has_begun;  /* WAITING: the first byte of a head is there */
+    bool has_news;   /* OPEN: the socket has become readable since */
+    bool has_excess; /* bytes that belong to no checked request came after them */
+    bool was_swept;  /* WAITING: a sweep has looked for an end of stream that came together with the last request */
+    TAILQ_ENTRY(connection) link;
+};
+
+struct admission {
+    struct event_base *base;
+    struct exchange_env *env;
+    struct admission_hooks hooks;
+    TAILQ_HEAD(, connection) connections;
+    char *bytes;       /* LOOK_BYTES, scratch */
+    struct head *head; /* scratch */
+};
+
+int connection_socket(const struct connection *connection)
+{
+    return connection->socket;
+}
+
+bool connection_is_tls(const struct connection *connection)
+{
+    return connection->is_tls;
+}
+
+const struct sockaddr *connection_address(const struct connection *connection, socklen_t *ret_len)
+{
+    *ret_len = connection->address_len;
+    return (const struct sockaddr *)&connection->address;
+}
+
+void connection_forget(struct connection *connection)
+{
+    TAILQ_REMOVE(&connection->admission->connections, connection, link);
+    event_free(connection->event);
+    free(connection);
+}
+
+static void connection_end(struct connection *connection)
+{
+    struct admission *admission = connection->admission;
+
+    if (connection->client) {
+        connection->stage = STAGE_ENDED;
+        admission->hooks.end(connection->client);
+        return;
+    }
+    int socket = connection->socket;
+
+    connection_forget(connection);
+    (void)close(socket);
+    admission->hooks.closed(admission->hooks.arg);
+}
+
+/* ---- refusing ---- */
+
+/* Reads away what the client has sent, so that closing does not reset the connection before the error has been read. */
+static bool discard_input(const struct connection *connection)
+{
+    ssize_t n;
+
+    do
+        n = recv(connection->socket, connection->admission->bytes, LOOK_BYTES, MSG_DONTWAIT);
+    while (n > 0);
+    return n < 0 && errno == EAGAIN;
+}
+
+static void log_refusal(const struct connection *connection, struct guard_verdict verdict, const char *request_id)
+{
+    struct log_field fields[] = {{"code", azure_error_code(verdict.error)}, {"request_id", request_id}};
+    struct exchange_env *env = connection->admission->env;
+    struct access access;
+
+    if (env->conf->log_access == CONF_ACCESS_NONE) /* the access log says the same */
+        log_event(LOG_LEVEL_INFO, "request-refused", fields, sizeof(fields) / sizeof(fields[0]), "%s", verdict.detail);
+    access_init(&access);
+    access.ended_us = clock_wall_us();
+    access.operation = OPERATION_Unknown;
+    access.status = azure_error_status(verdict.error);
+    access.is_delivered = true;
+    access.caller = connection->is_tls ? (struct caller){.kind = CALLER_TLS} : caller_of(connection->socket);
+    access_set(access.code, slice_of(azure_error_code(verdict.error)));
+    access_set(access.request_id, slice_of(request_id));
+    access_set(access.problem, slice_of(verdict.detail));
+    exchange_tell_refused(env, &access);
+}
+
+static void refuse(struct connection *connection, struct guard_verdict verdict)
+{
+    struct exchange_env *env = connection->admission->env;
+    struct buf text CLEANUP(buf_free);
+    char request_id[AZURE_REQUEST_ID_BYTES] = "";
+
+    buf_init(&text, ERROR_BYTES_MAX);
+    metrics_add(env->metrics, METRIC_ERROR_GUARD, 1);
+    metrics_answer(env->metrics, OPERATION_Unknown, azure_error_status(verdict.error));
+    if (exchange_error_text(&text, verdict.error, verdict.detail, request_id) == 0)
+        (void)send(connection->socket, text.bytes, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    log_refusal(connection, verdict, request_id);
+    (void)shutdown(connection->socket, SHUT_WR);
+    connection->stage = STAGE_REFUSED;
+    connection->deadline_us = clock_mono_us() + LINGER_US;
+    if (!discard_input(connection))
+        connection_end(connection);
+}
+
+/* ---- looking ---- */
+
+static bool is_empty_lines(const char *bytes, size_t len)
+{
+    return len <= GUARD_EMPTY_LINE_BYTES && strspn(bytes, "\r\n") >= len;
+}
+
+/* The requests after the first one, which ends at "at": adds those that are whole and valid. */
+static void count_pipelined(struct connection *connection, size_t len, uint64_t at)
+{
+    struct admission *admission = connection->admission;
+    struct guard_verdict verdict;
+
+    while (at < len) {
+        const char *bytes = admission->bytes + at;
+
+        if (is_empty_lines(bytes, len - at))
+            return;
+        if (guard_scan(bytes, len - at, admission->head, &verdict) != GUARD_COMPLETE || verdict.empty_line_bytes > 0) {
+            connection->has_excess = true;
+            return;
+        }
+        connection->admitted++;
+        at += verdict.request_bytes;
+    }
+}
+
+static void admit(struct connection *connection, size_t len, const struct guard_verdict *verdict)
+{
+    struct admission *admission = connection->admission;
+
+    connection->stage = STAGE_OPEN;
+    connection->admitted = 1;
+    connection->has_news = connection->has_excess = false;
+    count_pipelined(connection, len, verdict->empty_line_bytes + verdict->request_bytes);
+    /* Some versions of the library stop at an empty line. */
+    if (verdict->empty_line_bytes > 0)
+        (void)!recv(connection->socket, admission->bytes, verdict->empty_line_bytes, MSG_DONTWAIT);
+    if (connection->client) {
+        admission->hooks.proceed(connection->client);
+    } else if (admission->hooks.open(admission->hooks.front, connection, &connection->client) < 0) {
+        connection_forget(connection);
+        admission->hooks.closed(admission->hooks.arg);
+    }
+}
+
+static ssize_t peek(const struct connection *connection, size_t max)
+{
+    /* One byte is kept for the NUL of strspn(). */
+    ssize_t n = recv(connection->socket, connection->admission->bytes, max, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n >= 0)
+        connection->admission->bytes[n] = '\0';
+    return n;
+}
+
+static void begin_head(struct connection *connection)
+{
+    if (connection->has_begun)
+        return;
+    connection->has_begun = true;
+    connection->deadline_us = clock_mono_us() + connection->admission->env->conf->limits_header_timeout_ms * 1000;
+}
+
+static void look(struct connection *connection)
+{
+    struct admission *admission = connection->admission;
+    struct guard_verdict verdict;
+    enum guard_scan found = GUARD_INCOMPLETE;
+    size_t max = FIRST_LOOK_BYTES;
+    ssize_t n;
+
+    do {
+        n = peek(connection, max);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0) {
+            connection_end(connection);
+            return;
+        }
+        begin_head(connection);
+        found = guard_scan(admission->bytes, (size_t)n, admission->head, &verdict);
+    } while (found == GUARD_INCOMPLETE && (size_t)n == max && max < LOOK_BYTES && (max = LOOK_BYTES));
+    if (found == GUARD_COMPLETE)
+        admit(connection, (size_t)n, &verdict);
+    else if (found == GUARD_REFUSED)
+        refuse(connection, verdict);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct connection *connection = arg;
+
+    (void)fd;
+    (void)what;
+    switch (connection->stage) {
+    case STAGE_WAITING:
+        look(connection);
+        break;
+    case STAGE_OPEN:
+        connection->has_news = true;
+        break;
+    case STAGE_REFUSED:
+        if (!discard_input(connection))
+            connection_end(connection);
+        break;
+    case STAGE_ENDED:
+        break;
+    }
+}
+
+/* ---- requests of open connections ---- */
+
+bool connection_begin_request(struct connection *connection)
+{
+    if (connection->admitted == 0)
+        return false;
+    connection->admitted--;
+    return true;
+}
+
+bool connection_must_close(const struct connection *connection)
+{
+    return connection->has_excess && connection->admitted == 0;
+}
+
+bool connection_end_request(struct connection *connection)
+{
+    return connection->admitted == 0;
+}
+
+void connection_wait(struct connection *connection, uint64_t allowance_ms)
+{
+    connection->stage = STAGE_WAITING;
+    connection->has_begun = connection->was_swept = false;
+    connection->deadline_us = clock_mono_us() + allowance_ms * 1000;
+    if (connection->has_news)
+        look(connection);
+}
+
+/* ---- all of them ---- */
+
+int admission_new(struct event_base *base, struct exchange_env *env, const struct admission_hooks *hooks,
+                  struct admission **ret_admission)
+{
+    struct admission *admission = calloc(1, sizeof(*admission));
+
+    if (!admission)
+        return -ENOMEM;
+    admission->bytes = malloc(LOOK_BYTES + 1);
+    admission->head = malloc(sizeof(*admission->head));
+    TAILQ_INIT(&admission->connections);
+    admission->base = base;
+    admission->env = env;
+    admission->hooks = *hooks;
+    if (!admission->bytes || !admission->head) {
+        admission_free(admission);
+        return -ENOMEM;
+    }
+    *ret_admission = admission;
+    return 0;
+}
+
+struct admission *admission_free(struct admission *admission)
+{
+    if (!admission)
+        return NULL;
+    while (!TAILQ_EMPTY(&admission->connections))
+        connection_end(TAILQ_FIRST(&admission->connections));
+    free(admission->bytes);
+    free(admission->head);
+    free(admission);
+    return NULL;
+}
+
+int admission_add(struct admission *admission, int socket, bool is_tls, const struct sockaddr *address, socklen_t address_len)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection)
+        return -ENOMEM;
+    connection->event = event_new(admission->base, socket, EV_READ | EV_PERSIST | EV_ET, on_readable, connection);
+    if (!connection->event || event_add(connection->event, NULL) < 0) {
+        if (connection->event)
+            event_free(connection->event);
+        free(connection);
+        return -ENOMEM;
+    }
+    connection->admission = admission;
+    connection->socket = socket;
+    connection->is_tls = is_tls;
+    connection->address_len = address_len < sizeof(connection->address) ? address_len : sizeof(connection->address);
+    memcpy(&connection->address, address, connection->address_len);
+    connection->deadline_us = clock_mono_us() + admission->env->conf->limits_keepalive_timeout_ms * 1000;
+    TAILQ_INSERT_TAIL(&admission->connections, connection, link);
+    look(connection);
+    return 0;
+}
+
+static void connection_sweep(struct connection *connection, uint64_t now_us)
+{
+    if (connection->stage != STAGE_WAITING && connection->stage != STAGE_REFUSED)
+        return;
+    if (now_us >= connection->deadline_us) {
+        if (connection->has_begun && connection->stage == STAGE_WAITING)
+            metrics_add(connection->admission->env->metrics, METRIC_ERROR_HEADER_DEADLINE, 1);
+        connection_end(connection);
+    } else if (connection->stage == STAGE_WAITING && !connection->was_swept) {
+        connection->was_swept = true;
+        look(connection);
+    }
+}
+
+void admission_sweep(struct admission *admission, uint64_t now_us)
+{
+    struct connection *connection, *next;
+
+    for (connection = TAILQ_FIRST(&admission->connections); connection; connection = next) {
+        next = TAILQ_NEXT(connection, link);
+        connection_sweep(connection, now_us);
+    }
+}
+
+void admission_drain(struct admission *admission)
+{
+    struct connection *connection, *next;
+
+    for (connection = TAILQ_FIRST(&admission->connections); connection; connection = next) {
+        next = TAILQ_NEXT(connection, link);
+        if (connection->stage == STAGE_WAITING && !connection->has_begun)
+            connection_end(connection);
+    }
+}
