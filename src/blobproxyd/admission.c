@@ -5,8 +5,9 @@
  * edge-triggered event for its whole life, so waiting costs no system call per request but the look itself, and a library that is
  * suspended between requests needs neither its own epoll registration nor a read that finds nothing.
  *
- * The library reads as much as the socket has. Of a client that pipelines, all whole requests that are visible at the look are
- * checked together; when more has come in than those, the last response closes the connection and the client repeats the rest.
+ * The library reads as much as the socket has, so of a client that does not wait for responses (pipelining) all requests that are
+ * visible are checked together, and one whose head is incomplete is waited for. What comes in between the look and the read, or
+ * after a long body, reaches the library unseen: it is checked as the library parsed it (guard_check() in exchange_begin()).
  */
 #include "admission.h"
 
@@ -46,7 +47,8 @@ struct connection {
     bool is_tls;
     bool has_begun;  /* WAITING: the first byte of a head is there */
     bool has_news;   /* OPEN: the socket has become readable since */
-    bool has_excess; /* bytes that belong to no checked request came after them */
+    bool has_excess; /* what follows the checked requests is invalid */
+    bool has_unseen; /* the library has read a head that was not looked at: it may have the beginning of the next one, too */
     bool was_swept;  /* WAITING: a sweep has looked for an end of stream that came together with the last request */
     TAILQ_ENTRY(connection) link;
 };
@@ -158,53 +160,41 @@ static bool is_empty_lines(const char *bytes, size_t len)
     return len <= GUARD_EMPTY_LINE_BYTES && strspn(bytes, "\r\n") >= len;
 }
 
-/* The requests after the first one, which ends at "at": adds those that are whole and valid. */
-static void count_pipelined(struct connection *connection, size_t len, uint64_t at)
+/* Counts the requests that are whole and valid after the first one, which ends at "at". INCOMPLETE: another one has begun. */
+static enum guard_scan count_pipelined(struct connection *connection, size_t len, uint64_t at)
 {
     struct admission *admission = connection->admission;
     struct guard_verdict verdict;
 
-    while (at < len) {
-        const char *bytes = admission->bytes + at;
+    connection->admitted = 1;
+    connection->has_excess = false;
+    while (at < len && !is_empty_lines(admission->bytes + at, len - at)) {
+        enum guard_scan found = guard_scan(admission->bytes + at, len - at, admission->head, &verdict);
 
-        if (is_empty_lines(bytes, len - at))
-            return;
-        if (guard_scan(bytes, len - at, admission->head, &verdict) != GUARD_COMPLETE || verdict.empty_line_bytes > 0) {
-            connection->has_excess = true;
-            return;
-        }
+        connection->has_excess = found == GUARD_REFUSED;
+        if (found != GUARD_COMPLETE)
+            return found;
         connection->admitted++;
-        at += verdict.request_bytes;
+        at += verdict.empty_line_bytes + verdict.request_bytes;
     }
+    return GUARD_COMPLETE;
 }
 
-static void admit(struct connection *connection, size_t len, const struct guard_verdict *verdict)
+static void admit(struct connection *connection, size_t empty_line_bytes)
 {
     struct admission *admission = connection->admission;
 
     connection->stage = STAGE_OPEN;
-    connection->admitted = 1;
-    connection->has_news = connection->has_excess = false;
-    count_pipelined(connection, len, verdict->empty_line_bytes + verdict->request_bytes);
+    connection->has_news = false;
     /* Some versions of the library stop at an empty line. */
-    if (verdict->empty_line_bytes > 0)
-        (void)!recv(connection->socket, admission->bytes, verdict->empty_line_bytes, MSG_DONTWAIT);
+    if (empty_line_bytes > 0)
+        (void)!recv(connection->socket, admission->bytes, empty_line_bytes, MSG_DONTWAIT);
     if (connection->client) {
         admission->hooks.proceed(connection->client);
     } else if (admission->hooks.open(admission->hooks.front, connection, &connection->client) < 0) {
         connection_forget(connection);
         admission->hooks.closed(admission->hooks.arg);
     }
-}
-
-static ssize_t peek(const struct connection *connection, size_t max)
-{
-    /* One byte is kept for the NUL of strspn(). */
-    ssize_t n = recv(connection->socket, connection->admission->bytes, max, MSG_PEEK | MSG_DONTWAIT);
-
-    if (n >= 0)
-        connection->admission->bytes[n] = '\0';
-    return n;
 }
 
 static void begin_head(struct connection *connection)
@@ -215,29 +205,53 @@ static void begin_head(struct connection *connection)
     connection->deadline_us = clock_mono_us() + connection->admission->env->conf->limits_header_timeout_ms * 1000;
 }
 
-static void look(struct connection *connection)
+struct sight {
+    ssize_t len;              /* as recv() returns it */
+    enum guard_scan first;    /* the request at the front */
+    enum guard_scan last;     /* the last one of those that follow it */
+    size_t empty_line_bytes;  /* in front of the first */
+    struct guard_verdict why; /* with REFUSED */
+};
+
+static void peek(struct connection *connection, size_t max, struct sight *ret_sight)
 {
     struct admission *admission = connection->admission;
-    struct guard_verdict verdict;
-    enum guard_scan found = GUARD_INCOMPLETE;
-    size_t max = FIRST_LOOK_BYTES;
-    ssize_t n;
+    ssize_t n = recv(connection->socket, admission->bytes, max, MSG_PEEK | MSG_DONTWAIT);
 
-    do {
-        n = peek(connection, max);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            return;
-        if (n <= 0) {
-            connection_end(connection);
-            return;
-        }
-        begin_head(connection);
-        found = guard_scan(admission->bytes, (size_t)n, admission->head, &verdict);
-    } while (found == GUARD_INCOMPLETE && (size_t)n == max && max < LOOK_BYTES && (max = LOOK_BYTES));
-    if (found == GUARD_COMPLETE)
-        admit(connection, (size_t)n, &verdict);
-    else if (found == GUARD_REFUSED)
-        refuse(connection, verdict);
+    *ret_sight = (struct sight){.len = n, .first = GUARD_INCOMPLETE, .last = GUARD_INCOMPLETE};
+    if (n <= 0)
+        return;
+    admission->bytes[n] = '\0';
+    begin_head(connection);
+    ret_sight->first = guard_scan(admission->bytes, (size_t)n, admission->head, &ret_sight->why);
+    if (ret_sight->first != GUARD_COMPLETE)
+        return;
+    ret_sight->empty_line_bytes = ret_sight->why.empty_line_bytes;
+    ret_sight->last = count_pipelined(connection, (size_t)n, ret_sight->empty_line_bytes + ret_sight->why.request_bytes);
+}
+
+/* is_overdue: an incomplete head after whole requests has had its time. Returns whether the connection still waits for a head;
+ * otherwise it may be gone. */
+static bool look(struct connection *connection, bool is_overdue)
+{
+    struct sight sight;
+
+    peek(connection, FIRST_LOOK_BYTES, &sight);
+    if (sight.len == FIRST_LOOK_BYTES && sight.last == GUARD_INCOMPLETE)
+        peek(connection, LOOK_BYTES, &sight);
+    if (sight.len < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    bool is_valid = sight.first == GUARD_COMPLETE && (sight.last != GUARD_INCOMPLETE || is_overdue || sight.len == LOOK_BYTES);
+
+    if (sight.len <= 0)
+        connection_end(connection);
+    else if (is_valid || (sight.first == GUARD_REFUSED && connection->has_unseen))
+        admit(connection, sight.empty_line_bytes);
+    else if (sight.first == GUARD_REFUSED)
+        refuse(connection, sight.why);
+    else
+        return true;
+    return false;
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -248,7 +262,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     switch (connection->stage) {
     case STAGE_WAITING:
-        look(connection);
+        (void)look(connection, false);
         break;
     case STAGE_OPEN:
         connection->has_news = true;
@@ -264,12 +278,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /* ---- requests of open connections ---- */
 
-bool connection_begin_request(struct connection *connection)
+void connection_begin_request(struct connection *connection)
 {
-    if (connection->admitted == 0)
-        return false;
-    connection->admitted--;
-    return true;
+    if (connection->admitted > 0)
+        connection->admitted--;
+    else
+        connection->has_unseen = true;
 }
 
 bool connection_must_close(const struct connection *connection)
@@ -288,7 +302,7 @@ void connection_wait(struct connection *connection, uint64_t allowance_ms)
     connection->has_begun = connection->was_swept = false;
     connection->deadline_us = clock_mono_us() + allowance_ms * 1000;
     if (connection->has_news)
-        look(connection);
+        (void)look(connection, false);
 }
 
 /* ---- all of them ---- */
@@ -346,8 +360,18 @@ int admission_add(struct admission *admission, int socket, bool is_tls, const st
     memcpy(&connection->address, address, connection->address_len);
     connection->deadline_us = clock_mono_us() + admission->env->conf->limits_keepalive_timeout_ms * 1000;
     TAILQ_INSERT_TAIL(&admission->connections, connection, link);
-    look(connection);
+    (void)look(connection, false);
     return 0;
+}
+
+static void connection_expire(struct connection *connection)
+{
+    if (connection->stage == STAGE_WAITING && connection->has_begun) {
+        if (!look(connection, true))
+            return;
+        metrics_add(connection->admission->env->metrics, METRIC_ERROR_HEADER_DEADLINE, 1);
+    }
+    connection_end(connection);
 }
 
 static void connection_sweep(struct connection *connection, uint64_t now_us)
@@ -355,12 +379,10 @@ static void connection_sweep(struct connection *connection, uint64_t now_us)
     if (connection->stage != STAGE_WAITING && connection->stage != STAGE_REFUSED)
         return;
     if (now_us >= connection->deadline_us) {
-        if (connection->has_begun && connection->stage == STAGE_WAITING)
-            metrics_add(connection->admission->env->metrics, METRIC_ERROR_HEADER_DEADLINE, 1);
-        connection_end(connection);
+        connection_expire(connection);
     } else if (connection->stage == STAGE_WAITING && !connection->was_swept) {
         connection->was_swept = true;
-        look(connection);
+        (void)look(connection, false);
     }
 }
 

@@ -46,11 +46,10 @@ int connection_socket(const struct connection *connection);
 bool connection_is_tls(const struct connection *connection);
 const struct sockaddr *connection_address(const struct connection *connection, socklen_t *ret_len);
 
-/* The library has read a request line. False: it belongs to no head that was checked. The library has read further than the
- * request it was given, because the client did not wait for the response (pipelining): nothing of it may be executed. */
-bool connection_begin_request(struct connection *connection);
+/* The library has read a request line. */
+void connection_begin_request(struct connection *connection);
 
-/* The client has sent more than the checked requests already: the response in hand is the last one. */
+/* What the client has sent after the request in hand is invalid: its response is the last one. */
 bool connection_must_close(const struct connection *connection);
 
 /* A response is complete. False: a further checked request is on its way through the library. True: it must stop reading until

@@ -20,6 +20,13 @@
 
 #define STREAM_BLOCK_BYTES (128u * 1024)
 
+/* 0.9.72 neither knows the option nor needs it. */
+#if MHD_VERSION >= 0x00097300
+#define SIGPIPE_IS_IGNORED MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+#else
+#define SIGPIPE_IS_IGNORED
+#endif
+
 /* To be suspended when this turn of the library is over: from then on it needs neither a read that finds nothing nor an epoll
  * registration to go on, as it does after being suspended inside of a callback. */
 static void client_halt(struct client *client)
@@ -72,8 +79,7 @@ static void *front_target_seen(void *cls, const char *uri, struct MHD_Connection
     if (!client)
         return NULL;
     client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
-    if (!connection_begin_request(client->admitted))
-        return client; /* without an exchange: the handler ends the connection */
+    connection_begin_request(client->admitted);
     client->exchange = exchange_new(front->env, uri, strlen(uri), client);
     if (client->exchange) {
         exchange_set_caller(client->exchange, &client->caller);
@@ -158,9 +164,9 @@ static ssize_t front_read_stream(void *cls, uint64_t position, char *bytes, size
         return 0;
     }
     if (n == -ENODATA)
-        return MHD_CONTENT_READER_END_OF_STREAM;
+        return (ssize_t)MHD_CONTENT_READER_END_OF_STREAM;
     client_reset(client);
-    return MHD_CONTENT_READER_END_WITH_ERROR;
+    return (ssize_t)MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
 static struct MHD_Response *make_response(struct client *client, const struct answer *answer)
@@ -461,11 +467,10 @@ int front_new(struct event_base *base, struct exchange_env *env, const struct fr
     front->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_SUPPRESS_DATE_NO_CLOCK | MHD_USE_ERROR_LOG,
         0, NULL, NULL, front_handle, front, MHD_OPTION_EXTERNAL_LOGGER, log_parser, NULL, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_CONNECTION_LIMIT, env->conf->limits_connections + 64u,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)LIMIT_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_URI_LOG_CALLBACK, front_target_seen, front, MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL,
-        MHD_OPTION_NOTIFY_COMPLETED, front_completed, front, MHD_OPTION_NOTIFY_CONNECTION, front_connection, front,
-        MHD_OPTION_END);
+        SIGPIPE_IS_IGNORED MHD_OPTION_CONNECTION_LIMIT, env->conf->limits_connections + 64u, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)LIMIT_CONNECTION_POOL_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, front_target_seen,
+        front, MHD_OPTION_UNESCAPE_CALLBACK, front_keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, front_completed, front,
+        MHD_OPTION_NOTIFY_CONNECTION, front_connection, front, MHD_OPTION_END);
     if (!front->daemon || mhdloop_new(base, front->daemon, front_turn_over, front, &front->loop) < 0) {
         if (front->daemon)
             MHD_stop_daemon(front->daemon);

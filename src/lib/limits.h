@@ -36,13 +36,16 @@
 /* Clock difference that a SharedKey signature may have: 15 minutes, as the service documents. */
 #define LIMIT_SIGNATURE_SKEW_S 900
 
-/* The head of a request as clients may send it. libmicrohttpd keeps head, parsed fields and the answer's head in one pool per
+/* The head of a request as clients may send it. libmicrohttpd keeps head, parsed fields and the response's head in one pool per
  * connection (LIMIT_CONNECTION_POOL_BYTES), which it zeroes after each request: larger pools cost memory and time on every one.
  */
 #define LIMIT_FIRST_HEAD_BYTES 32768u
 #define LIMIT_CONNECTION_POOL_BYTES (48u * 1024)
+
+/* What libmicrohttpd 0.9.72 to 1.0.1 takes of the pool for each header field, query parameter and cookie (56 bytes, aligned), and
+ * what a head may take with these: the rest holds a response's head with 8 KiB of metadata. */
 #define LIMIT_HEAD_RECORD_BYTES 64u
-#define LIMIT_PARSED_HEAD_BYTES (40u * 1024)
+#define LIMIT_PARSED_HEAD_BYTES (38u * 1024)
 
 /* What is read and thrown away of a refused request's body, so that the client reads the answer instead of a reset. */
 #define LIMIT_DISCARD_BYTES (64u * 1024 * 1024)
