@@ -86,11 +86,11 @@ install_npm_packages() {
 install_js_packages() { install_npm_packages tests/clients/js "the JavaScript SDK"; }
 install_azurite() { install_npm_packages tests/azurite "Azurite"; }
 
-# Prints a Python of 3.9 or later that can make virtual environments.
+# Prints a Python of 3.10 or later, which the SDK needs, that can make virtual environments.
 find_python() {
     local candidate
-    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.10 python3.9; do
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.10; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
@@ -100,7 +100,7 @@ find_python() {
 
 install_python() {
     find_python >/dev/null || install_packages python3 python3-venv
-    find_python >/dev/null || die "Python 3.9 or later with venv is needed"
+    find_python >/dev/null || die "Python 3.10 or later with venv is needed"
 }
 
 # Debian's package prometheus, unpacked and not installed: installing it starts a server. Fails when it cannot be had.
