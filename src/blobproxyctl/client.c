@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* libcurl over a Unix socket, and its failures in the operator's words. */
+#include "../lib/curlcompat.h"
 #include "client.h"
 #include "place.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -33,7 +33,7 @@ static bool configure(struct client *client)
     return curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, client->place) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, client->why) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_NOPROXY, "*") == CURLE_OK && curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
+           curlcompat_allow(curl, false) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, CLIENT_TIMEOUT_MS) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;

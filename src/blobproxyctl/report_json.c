@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The report as JSON: the verdict, the rows, and the facts with their numbers. */
 #include "../blobproxyd/version.h"
+#include "../lib/compat.h"
 #include "report.h"
 
 #include <errno.h>

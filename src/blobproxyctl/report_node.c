@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Rows about the device nodes, and what each errno says there. */
+#include "../lib/compat.h"
 #include "report.h"
 
 #include <errno.h>

@@ -4,11 +4,11 @@
 #include "client.h"
 #include "field.h"
 #include "../lib/clock.h"
+#include "../lib/compat.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/pidfd.h>
 
 #define TIMEOUT_S 86400.0 /* the daemon has its own, limits.drain_timeout */
 

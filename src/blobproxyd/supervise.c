@@ -3,6 +3,7 @@
 #include "supervise.h"
 
 #include "../lib/clock.h"
+#include "../lib/compat.h"
 #include "../lib/log.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 

@@ -235,17 +235,8 @@ int httpclient_new(struct event_base *base, const struct httpclient_options *opt
     return 0;
 }
 
-struct httpclient *httpclient_free(struct httpclient *client)
+void httpclient_dispose(struct httpclient *client)
 {
-    struct httprequest *request;
-
-    if (!client)
-        return NULL;
-    assert(!client->is_in_curl);
-    while ((request = TAILQ_FIRST(&client->requests))) {
-        request->is_over = true;
-        httprequest_free(request);
-    }
     if (client->multi)
         curl_multi_cleanup(client->multi);
     if (client->on_timer)
@@ -254,6 +245,24 @@ struct httpclient *httpclient_free(struct httpclient *client)
         event_free(client->on_turn);
     free(client->ca_file);
     free(client);
+}
+
+struct httpclient *httpclient_free(struct httpclient *client)
+{
+    struct httprequest *request, *next;
+
+    if (!client)
+        return NULL;
+    assert(!client->is_in_curl);
+    for (request = TAILQ_FIRST(&client->requests); request; request = next) {
+        next = TAILQ_NEXT(request, link);
+        request->is_over = true;
+        httprequest_free(request);
+    }
+    if (TAILQ_EMPTY(&client->requests))
+        httpclient_dispose(client);
+    else
+        httpcompat_dispose(client);
     return NULL;
 }
 

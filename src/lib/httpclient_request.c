@@ -8,8 +8,9 @@
 #include <errno.h>
 #include <string.h>
 
-/* libcurl's receive buffer; it exists while an answer comes in. */
-#define RECEIVE_BUFFER_BYTES 65536L
+/* libcurl's receive buffer. No more than a callback gets at a time: when a resumed answer is paused again, libcurl 8.14 still
+ * fills its buffer once, so a larger one would make it keep most of a long answer in memory. */
+#define RECEIVE_BUFFER_BYTES ((long)CURL_MAX_WRITE_SIZE)
 
 /* An idle connection is used again within this time only. Common servers close theirs after 5 s, and one that is busy may do so
  * with a request in its socket that it has not seen. */
@@ -23,16 +24,15 @@ static size_t request_give_up(struct httprequest *request, int verdict, const ch
     return answer;
 }
 
-static void request_arm(struct httprequest *request)
+void httprequest_arm(struct httprequest *request)
 {
     const uint64_t now = clock_mono_us();
-    uint64_t until = request->deadline_us ? request->deadline_us : UINT64_MAX;
-    uint64_t stalls = UINT64_MAX;
+    uint64_t until = httpcompat_connect_end_us(request);
 
     if (request->attempts > 0 && request->client->options.stall_timeout_ms > 0)
-        stalls = request->active_us + (uint64_t)request->client->options.stall_timeout_ms * 1000;
-    if (stalls < until)
-        until = stalls;
+        until = request->active_us + (uint64_t)request->client->options.stall_timeout_ms * 1000;
+    if (request->deadline_us && request->deadline_us < until)
+        until = request->deadline_us;
     if (until == UINT64_MAX)
         return;
     const uint64_t wait_us = until > now ? until - now : 0;
@@ -66,6 +66,10 @@ static void request_on_time(evutil_socket_t fd, short what, void *arg)
         httprequest_finish(request, -ETIMEDOUT, "the deadline has passed");
         return;
     }
+    if (now >= httpcompat_connect_end_us(request)) {
+        httprequest_finish(request, -ECONNREFUSED, "no connection in time");
+        return;
+    }
     if (request->is_take_paused || request->is_read_paused)
         request->active_us = now;
     request_look_at_upload(request, now);
@@ -73,27 +77,21 @@ static void request_on_time(evutil_socket_t fd, short what, void *arg)
         httprequest_finish(request, -ETIMEDOUT, "no byte came or went for too long");
         return;
     }
-    request_arm(request);
+    httprequest_arm(request);
 }
 
-/* The last moment at which surely nothing was sent. The second time means that libcurl found a kept connection dead after
- * sending: a request that may have been executed is not its to repeat. */
-static int request_before_send(void *arg, char *peer_ip, char *own_ip, int peer_port, int own_port)
+/* The second time means that libcurl found a kept connection dead after sending: a request that may have been executed is not its
+ * to repeat. */
+bool httprequest_begin_attempt(struct httprequest *request)
 {
-    struct httprequest *request = arg;
-
-    (void)peer_ip;
-    (void)own_ip;
-    (void)peer_port;
-    (void)own_port;
     if (request->is_over)
-        return CURL_PREREQFUNC_ABORT;
+        return false;
     if (++request->attempts > 1 && !request->is_repeatable)
-        return (int)request_give_up(request, -EPROTO, "the connection ended before an answer", CURL_PREREQFUNC_ABORT);
+        return request_give_up(request, -EPROTO, "the connection ended before an answer", false);
     buf_clear(&request->head);
     request->active_us = clock_mono_us();
-    request_arm(request);
-    return CURL_PREREQFUNC_OK;
+    httprequest_arm(request);
+    return true;
 }
 
 static size_t request_read(char *bytes, size_t size, size_t count, void *arg)
@@ -317,13 +315,12 @@ static CURLcode request_set_target(struct httprequest *request, const char *orig
     return rc == CURLE_OK ? curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->fields) : rc;
 }
 
-static CURLcode request_set_hooks(struct httprequest *request)
+static CURLcode request_set_hooks(struct httprequest *request, bool is_https)
 {
     CURL *easy = request->easy;
 
     if (curl_easy_setopt(easy, CURLOPT_PRIVATE, request) || curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->error) ||
-        curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, request_before_send) ||
-        curl_easy_setopt(easy, CURLOPT_PREREQDATA, request) || curl_easy_setopt(easy, CURLOPT_READFUNCTION, request_read) ||
+        httpcompat_set(request, is_https) || curl_easy_setopt(easy, CURLOPT_READFUNCTION, request_read) ||
         curl_easy_setopt(easy, CURLOPT_READDATA, request) || curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, request_take_line) ||
         curl_easy_setopt(easy, CURLOPT_HEADERDATA, request) || curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, request_take_body) ||
         curl_easy_setopt(easy, CURLOPT_WRITEDATA, request))
@@ -331,19 +328,16 @@ static CURLcode request_set_hooks(struct httprequest *request)
     return CURLE_OK;
 }
 
-/* QUICK_EXIT: freeing must not wait for a name that is still being looked up. */
 static CURLcode request_set_transport(struct httprequest *request)
 {
     const struct httpclient_options *options = &request->client->options;
     CURL *easy = request->easy;
 
-    if (curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https") || curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) ||
+    if (curlcompat_allow(easy, true) || curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L) ||
         curl_easy_setopt(easy, CURLOPT_PROXY, "") || curl_easy_setopt(easy, CURLOPT_NOPROXY, "*") ||
-        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) || curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L) ||
-        curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L) || curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) ||
-        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES) ||
+        curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) || curl_easy_setopt(easy, CURLOPT_HTTP_CONTENT_DECODING, 0L) ||
+        curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) || curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RECEIVE_BUFFER_BYTES) ||
         curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, IDLE_SECONDS_MAX) ||
-        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms) ||
         curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) ||
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)(options->no_http2 ? CURL_HTTP_VERSION_1_1 : CURL_HTTP_VERSION_2TLS)))
         return CURLE_OUT_OF_MEMORY;
@@ -366,10 +360,10 @@ int httprequest_prepare(struct httprequest *request, const char *origin, const s
         return rc;
     request->easy = curl_easy_init();
     request->on_time = evtimer_new(request->client->base, request_on_time, request);
-    if (!request->easy || !request->on_time || request_set_hooks(request) || request_set_transport(request) ||
-        request_set_target(request, origin, head))
+    if (!request->easy || !request->on_time || request_set_hooks(request, strncasecmp(origin, "https:", 6) == 0) ||
+        request_set_transport(request) || request_set_target(request, origin, head))
         return -ENOMEM;
-    request_arm(request);
+    httprequest_arm(request);
     return 0;
 }
 
@@ -378,14 +372,17 @@ void httprequest_free(struct httprequest *request)
     struct httpclient *client = request->client;
 
     assert(request->is_over && !client->is_in_curl);
+    if (request->has_chore)
+        TAILQ_REMOVE(&client->chores, request, chore_link);
+    request->has_chore = false;
+    if (request->is_added && httpcompat_is_looking_up(request))
+        return;
     if (request->is_added)
         (void)curl_multi_remove_handle(client->multi, request->easy);
     curl_easy_cleanup(request->easy);
     curl_slist_free_all(request->fields);
     if (request->on_time)
         event_free(request->on_time);
-    if (request->has_chore)
-        TAILQ_REMOVE(&client->chores, request, chore_link);
     TAILQ_REMOVE(&client->requests, request, link);
     buf_free(&request->head);
     free(request);
@@ -406,6 +403,7 @@ void httprequest_conclude(struct httprequest *request, CURLcode code)
 {
     const char *reason = request->error[0] ? request->error : curl_easy_strerror(code);
 
+    request->compat.is_looking_up = false;
     if (request->verdict < 0)
         httprequest_finish(request, request->verdict, request->verdict_reason);
     else if (code == CURLE_OK && request->is_head_taken)

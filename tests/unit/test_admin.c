@@ -155,7 +155,8 @@ Test(admin, a_host_that_is_not_an_own_one_reads_nothing)
     cr_expect_eq(strncmp(answer, "HTTP/1.1 421 ", 13), 0, "%s", answer);
     cr_expect_not_null(strstr(answer, "listen.hosts"));
     cr_expect_eq(scrapes, 0u);
-    expect(ask("GET /healthz HTTP/1.0\r\n\r\n"), "HTTP/1.1 200 ", NULL, "ok\n"); /* no browser: no Host */
+    answer = ask("GET /healthz HTTP/1.0\r\n\r\n"); /* no browser: no Host */
+    expect(answer + strcspn(answer, " "), " 200 ", NULL, "ok\n"); /* which version answers depends on libmicrohttpd's */
 }
 
 Test(admin, head_has_the_length_and_no_body)

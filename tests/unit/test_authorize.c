@@ -166,7 +166,7 @@ Test(authorize, a_date_field_serves_and_is_kept)
 {
     struct fixture *fixture = fixture_new(4, 2);
     char date[CLOCK_HTTP_DATE_BYTES], field[64], authorization[160], signature[SHAREDKEY_SIGNATURE_BYTES];
-    struct head head = {.method = SLICE("GET")};
+    struct head head = {.method = {"GET", 3}};
     struct sharedkey_request signing = {&head, ACCOUNT, SLICE("/" ACCOUNT "/c/b"), {NULL, 0}};
     struct buf text CLEANUP(buf_free);
 

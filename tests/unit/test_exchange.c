@@ -84,7 +84,7 @@ struct signed_request {
 
 static void sign_request(struct fixture *fixture, struct signed_request *request, const char *path, int64_t wall_us)
 {
-    struct head head = {.method = SLICE("GET")};
+    struct head head = {.method = {"GET", 3}};
     struct buf text CLEANUP(buf_free);
     char date[CLOCK_HTTP_DATE_BYTES], signature[SHAREDKEY_SIGNATURE_BYTES];
 

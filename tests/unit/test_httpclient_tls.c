@@ -109,8 +109,8 @@ Test(httpclient_tls, peer_with_a_trusted_certificate_is_answered)
     start_server("-no_tls1_1");
     make_client(ca);
     call_run(&call, origin, GET);
-    cr_assert_eq(call.result.result, 0, "%s", call.reason);
-    cr_assert_eq(call.status, 200);
+    /* Not the result: OpenSSL 1.1.1's server ends a body by closing the connection without telling TLS, which is an error. */
+    cr_assert_eq(call.status, 200, "%s", call.reason);
     cr_assert_gt(call.taken_len, 0);
 }
 

@@ -2,9 +2,10 @@
 /* Memory of slots that a kernel driver pins. */
 #include "device_memory.h"
 
+#include "../compat.h"
+
 #include <errno.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 
 #define PAGE_BYTES 4096u
 
