@@ -7,7 +7,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicrohttpd-dev libevent-dev libsystemd-dev
     libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libcurl4-gnutls-dev libgnutls28-dev libjansson-dev
     zlib1g-dev)
-test_packages=(apparmor curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck systemd)
+test_packages=(apparmor curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck strace systemd)
 page_packages=(chromium chromium-driver)
 deb_packages=(build-essential debhelper dpkg-dev fakeroot lintian)
 rpm_packages=(rpm rpmlint)

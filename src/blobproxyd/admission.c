@@ -6,8 +6,9 @@
  * suspended between requests needs neither its own epoll registration nor a read that finds nothing.
  *
  * The library reads as much as the socket has, so of a client that does not wait for responses (pipelining) all requests that are
- * visible are checked together, and one whose head is incomplete is waited for. What comes in between the look and the read, or
- * after a long body, reaches the library unseen: it is checked as the library parsed it (guard_check() in exchange_begin()).
+ * visible are checked together, and one whose head is incomplete is waited for. The last part of a body (TAIL) is read when all
+ * of it is there, so that what follows it is seen, too. What arrives between the look and the read reaches the library unseen,
+ * and is checked as the library parsed it (guard_check() in exchange_begin()).
  */
 #include "admission.h"
 
@@ -19,17 +20,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
 #define FIRST_LOOK_BYTES 8192u /* enough for nearly every head; bodies that follow are not copied at length */
 #define LOOK_BYTES (LIMIT_FIRST_HEAD_BYTES + 1024u)
+#define TAIL_BYTES LIMIT_CONNECTION_POOL_BYTES /* more than the library reads at once */
+#define SCRATCH_BYTES (TAIL_BYTES + LOOK_BYTES)
 #define ERROR_BYTES_MAX 8192u
 #define LINGER_US 1000000u /* a refused client may read its error this long before the socket is closed */
 
 enum stage {
     STAGE_WAITING, /* for a whole head */
     STAGE_OPEN,    /* the library has at least one checked request */
+    STAGE_TAIL,    /* the library is suspended until the rest of the body in hand has arrived */
     STAGE_REFUSED, /* has its error; its bytes are read away until it closes */
     STAGE_ENDED,   /* the library has been told to close */
 };
@@ -42,8 +47,10 @@ struct connection {
     socklen_t address_len;
     struct event *event;
     enum stage stage;
-    uint64_t deadline_us; /* WAITING, REFUSED */
-    unsigned admitted;    /* checked requests whose head the library has not read */
+    uint64_t deadline_us;  /* WAITING, REFUSED */
+    uint64_t hidden_bytes; /* of the last checked request: what had not arrived when it was looked at */
+    uint64_t tail_bytes;   /* TAIL: what is awaited */
+    unsigned admitted;     /* checked requests whose head the library has not read */
     bool is_tls;
     bool has_begun;  /* WAITING: the first byte of a head is there */
     bool has_news;   /* OPEN: the socket has become readable since */
@@ -58,7 +65,7 @@ struct admission {
     struct exchange_env *env;
     struct admission_hooks hooks;
     TAILQ_HEAD(, connection) connections;
-    char *bytes;       /* LOOK_BYTES, scratch */
+    char *bytes;       /* SCRATCH_BYTES, and a NUL */
     struct head *head; /* scratch */
 };
 
@@ -109,7 +116,7 @@ static bool discard_input(const struct connection *connection)
     ssize_t n;
 
     do
-        n = recv(connection->socket, connection->admission->bytes, LOOK_BYTES, MSG_DONTWAIT);
+        n = recv(connection->socket, connection->admission->bytes, SCRATCH_BYTES, MSG_DONTWAIT);
     while (n > 0);
     return n < 0 && errno == EAGAIN;
 }
@@ -160,13 +167,12 @@ static bool is_empty_lines(const char *bytes, size_t len)
     return len <= GUARD_EMPTY_LINE_BYTES && strspn(bytes, "\r\n") >= len;
 }
 
-/* Counts the requests that are whole and valid after the first one, which ends at "at". INCOMPLETE: another one has begun. */
-static enum guard_scan count_pipelined(struct connection *connection, size_t len, uint64_t at)
+/* Counts the requests that are whole and valid from "at" on. INCOMPLETE: another one has begun. */
+static enum guard_scan count_following(struct connection *connection, size_t len, uint64_t at)
 {
     struct admission *admission = connection->admission;
     struct guard_verdict verdict;
 
-    connection->admitted = 1;
     connection->has_excess = false;
     while (at < len && !is_empty_lines(admission->bytes + at, len - at)) {
         enum guard_scan found = guard_scan(admission->bytes + at, len - at, admission->head, &verdict);
@@ -177,6 +183,7 @@ static enum guard_scan count_pipelined(struct connection *connection, size_t len
         connection->admitted++;
         at += verdict.empty_line_bytes + verdict.request_bytes;
     }
+    connection->hidden_bytes = at > len ? at - len : 0;
     return GUARD_COMPLETE;
 }
 
@@ -227,7 +234,8 @@ static void peek(struct connection *connection, size_t max, struct sight *ret_si
     if (ret_sight->first != GUARD_COMPLETE)
         return;
     ret_sight->empty_line_bytes = ret_sight->why.empty_line_bytes;
-    ret_sight->last = count_pipelined(connection, (size_t)n, ret_sight->empty_line_bytes + ret_sight->why.request_bytes);
+    connection->admitted = 1;
+    ret_sight->last = count_following(connection, (size_t)n, ret_sight->empty_line_bytes + ret_sight->why.request_bytes);
 }
 
 /* is_overdue: an incomplete head after whole requests has had its time. Returns whether the connection still waits for a head;
@@ -254,6 +262,50 @@ static bool look(struct connection *connection, bool is_overdue)
     return false;
 }
 
+/* ---- the end of a body ---- */
+
+static void end_tail(struct connection *connection)
+{
+    connection->stage = STAGE_OPEN;
+    connection->admission->hooks.proceed(connection->client);
+}
+
+/* Has the rest of the body arrived, and with it the whole of any head that follows? */
+static bool is_tail_complete(struct connection *connection)
+{
+    int queued = 0;
+
+    if (ioctl(connection->socket, FIONREAD, &queued) < 0 || queued < 0 || (uint64_t)queued < connection->tail_bytes)
+        return false;
+    if ((uint64_t)queued > connection->tail_bytes) {
+        char *bytes = connection->admission->bytes;
+        ssize_t n = recv(connection->socket, bytes, SCRATCH_BYTES, MSG_PEEK | MSG_DONTWAIT);
+
+        if (n <= 0)
+            return true; /* the library finds out why */
+        bytes[n] = '\0';
+        connection->admitted = 0;
+        if (count_following(connection, (size_t)n, connection->tail_bytes) == GUARD_INCOMPLETE && n < (ssize_t)SCRATCH_BYTES)
+            return false;
+    } else {
+        connection->hidden_bytes = 0;
+    }
+    return true;
+}
+
+bool connection_await_tail(struct connection *connection, uint64_t bytes)
+{
+    if (connection->admitted > 0 || connection->hidden_bytes == 0 || bytes > TAIL_BYTES)
+        return false;
+    connection->tail_bytes = bytes;
+    if (is_tail_complete(connection))
+        return false;
+    connection->stage = STAGE_TAIL;
+    return true;
+}
+
+/* ---- events ---- */
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
     struct connection *connection = arg;
@@ -266,6 +318,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         break;
     case STAGE_OPEN:
         connection->has_news = true;
+        break;
+    case STAGE_TAIL:
+        if (is_tail_complete(connection))
+            end_tail(connection);
         break;
     case STAGE_REFUSED:
         if (!discard_input(connection))
@@ -314,7 +370,7 @@ int admission_new(struct event_base *base, struct exchange_env *env, const struc
 
     if (!admission)
         return -ENOMEM;
-    admission->bytes = malloc(LOOK_BYTES + 1);
+    admission->bytes = malloc(SCRATCH_BYTES + 1);
     admission->head = malloc(sizeof(*admission->head));
     TAILQ_INIT(&admission->connections);
     admission->base = base;
@@ -376,6 +432,8 @@ static void connection_expire(struct connection *connection)
 
 static void connection_sweep(struct connection *connection, uint64_t now_us)
 {
+    if (connection->stage == STAGE_TAIL) /* a slow client, one that has closed, or a socket with little room */
+        end_tail(connection);
     if (connection->stage != STAGE_WAITING && connection->stage != STAGE_REFUSED)
         return;
     if (now_us >= connection->deadline_us) {

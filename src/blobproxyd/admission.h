@@ -17,7 +17,7 @@ struct admission_hooks {
     /* The first head of the connection is valid: takes the socket over, and gives what the other hooks get as client. 0 or
      * -ENOMEM; the socket is closed in both cases by the callee in the end. */
     int (*open)(void *front, struct connection *connection, void **ret_client);
-    void (*proceed)(void *client); /* a later head is valid: the library may go on reading */
+    void (*proceed)(void *client); /* a later head is valid, or the end of a body is there: the library may go on reading */
     void (*end)(void *client);     /* it is over: the library is to close the socket, then comes connection_forget() */
     void (*closed)(void *arg);     /* the connection has ended before open() */
     void *front, *arg;
@@ -48,6 +48,10 @@ const struct sockaddr *connection_address(const struct connection *connection, s
 
 /* The library has read a request line. */
 void connection_begin_request(struct connection *connection);
+
+/* So many bytes of the body in hand have not been read. True: the library must stop reading until proceed(), because it might
+ * read the head of a next request together with them. */
+bool connection_await_tail(struct connection *connection, uint64_t bytes) MUST_CHECK;
 
 /* What the client has sent after the request in hand is invalid: its response is the last one. */
 bool connection_must_close(const struct connection *connection);

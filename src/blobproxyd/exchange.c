@@ -487,7 +487,7 @@ enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields)
 
 enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t len, size_t *taken)
 {
-    uint64_t left = x->body_bytes - x->body_received;
+    uint64_t left = exchange_body_left(x);
     uint64_t proof = left < LIMIT_BODY_PROOF_BYTES ? left : LIMIT_BODY_PROOF_BYTES;
 
     *taken = 0;
@@ -513,6 +513,11 @@ enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t l
     x->body_received += len;
     *taken = len;
     return EXCHANGE_BODY;
+}
+
+uint64_t exchange_body_left(const struct exchange *x)
+{
+    return x->body_bytes - x->body_received;
 }
 
 enum exchange_next exchange_continue(struct exchange *x)

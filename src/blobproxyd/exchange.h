@@ -112,6 +112,9 @@ enum exchange_next exchange_begin(struct exchange *x, bool has_more_fields);
 /* Takes what it can of the body; *taken tells how much. EXCHANGE_WAIT: the rest later. EXCHANGE_BODY: go on. */
 enum exchange_next exchange_body(struct exchange *x, const char *bytes, size_t len, size_t *taken);
 
+/* Bytes of the body that it has not taken yet. */
+uint64_t exchange_body_left(const struct exchange *x);
+
 /* After a wake, and when the body is complete. */
 enum exchange_next exchange_continue(struct exchange *x);
 

@@ -216,9 +216,20 @@ static enum MHD_Result queue_answer(struct client *client)
     return queued;
 }
 
+/* The library has so many bytes of the body that the exchange has not taken. */
+static void client_read_on(struct client *client, size_t untaken_bytes)
+{
+    uint64_t to_come = exchange_body_left(client->exchange) - untaken_bytes;
+
+    if (to_come > 0 && connection_await_tail(client->admitted, to_come))
+        client_suspend(client);
+}
+
 static enum MHD_Result take_body(struct client *client, const char *bytes, size_t *bytes_left)
 {
     size_t taken;
+
+    client_unhalt(client);
     enum exchange_next next = exchange_body(client->exchange, bytes, *bytes_left, &taken);
 
     *bytes_left -= taken;
@@ -227,7 +238,19 @@ static enum MHD_Result take_body(struct client *client, const char *bytes, size_
         client_moved(client, taken);
     if (next == EXCHANGE_ANSWER) /* no answer can be queued in the middle of a body */
         return MHD_NO;
-    return next == EXCHANGE_WAIT ? client_wait_now(client) : MHD_YES;
+    if (next == EXCHANGE_WAIT)
+        return client_wait_now(client);
+    client_read_on(client, *bytes_left);
+    return MHD_YES;
+}
+
+/* The head is there. A library that has nothing of the body yet reads it in its next turn, or asks for it first. */
+static enum MHD_Result begin_body(struct client *client)
+{
+    client_enter_moving(client, CLIENT_BODY, 0);
+    if (!MHD_lookup_connection_value(client->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT))
+        client_halt(client);
+    return MHD_YES;
 }
 
 static bool has_body(struct MHD_Connection *connection)
@@ -249,7 +272,7 @@ static enum MHD_Result front_handle(void *cls, struct MHD_Connection *connection
     (void)version;
     if (!client || !client->exchange || client->must_abort)
         return MHD_NO;
-    if (client->is_halting)
+    if (client->is_halting && client->phase == CLIENT_WAITING)
         return MHD_YES;
     if (client->phase == CLIENT_HEADER) {
         /* A response queued before the request is complete closes the connection: what has no body begins in the last call. */
@@ -263,7 +286,7 @@ static enum MHD_Result front_handle(void *cls, struct MHD_Connection *connection
         client->phase = CLIENT_BODY;
         next = begin_exchange(client, method);
         if (next == EXCHANGE_BODY)
-            client_enter_moving(client, CLIENT_BODY, 0);
+            return begin_body(client);
         if (next == EXCHANGE_WAIT && !is_whole)
             return client_wait_now(client);
     } else if (*upload_bytes > 0) {
@@ -373,6 +396,8 @@ static bool front_turn_over(void *arg)
             client_park(client);
         else if (client->phase == CLIENT_WAITING)
             client_suspend(client);
+        else if (client->phase == CLIENT_BODY)
+            client_read_on(client, 0);
     }
     /* What the library was given before this turn and has not opened it has closed, for want of memory. */
     while ((client = TAILQ_FIRST(&front->entering))) {
@@ -414,7 +439,8 @@ void front_proceed(void *arg)
 {
     struct client *client = arg;
 
-    client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
+    if (client->phase == CLIENT_IDLE)
+        client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
     client_resume(client);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The TLS side of a shard: a connection of the TLS listener stays here for all its life. After its handshake its plain bytes go
- * through a socket pair, whose other end enters at the door like any connection: guard, parser, deadlines and errors are the same
+ * through a socket pair, whose other end enters admission like any connection: guard, parser, deadlines and errors are the same
  * code. (libmicrohttpd 0.9.75 has TLS of its own, but runs without a pause while a handshake waits for its client, and hides the
  * first head from the guard.)
  * Here are kept: the deadline of the handshake, and that of what is left to send once the inner end is closed. */

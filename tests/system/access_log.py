@@ -75,7 +75,7 @@ def check_text():
             equal((missing["code"], missing["route"], "problem" in missing), ("BlobNotFound", "channel", False))
             equal((refused["code"], refused["route"]), ("AuthenticationFailed", "none"))
             assert "The signature does not match" in refused["problem"] and "transfer" not in refused, refused
-        with step("a head that is refused at the door has what is known of it"):
+        with step("a head that is refused before it is parsed has what is known of it"):
             daemon.exchange(b"GET / HTTP/1.1\r\nbad\r\n\r\n").must_be(400)
             row = wait_rows(text_rows, daemon, 8)[-1]
             equal((row["operation"], row["status"], row["peer"]), ("Unknown", "400", "tcp-loopback"))

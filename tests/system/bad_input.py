@@ -137,23 +137,40 @@ def refused_steps(daemon):
             daemon.must_serve()
 
 
-KEPT = [
-    ("a header without a colon", get("nonsense\r\n"), 400),
-    ("another version", get(line="GET /devstoreaccount1/box/b HTTP/2.0"), (400, 505)),
-    ("no Host", get(host=""), 400),
-    ("a Content-Length that is no number", put("Content-Length: abc\r\n"), 400),
-    ("a head of 100 KB", get("x-long: " + "y" * 100_000 + "\r\n"), 431),
-    ("a target of 100 KB", get(line="GET /devstoreaccount1/" + "z" * 100_000 + " HTTP/1.1"), 414),
+LONG = [
+    ("a head of 100 KB", get("x-long: " + "y" * 100_000 + "\r\n"), (431,), "RequestHeadersTooLarge"),
+    ("a target of 100 KB", get(line="GET /devstoreaccount1/" + "z" * 100_000 + " HTTP/1.1"), (414,), "InvalidUri"),
+    ("4000 query parameters", get(line="GET /devstoreaccount1/box/b?" + "a&" * 4000 + " HTTP/1.1"), (431,), "RequestHeadersTooLarge"),
+    ("4000 cookies", get("Cookie: " + "a=b;" * 4000 + "\r\n"), (431,), "RequestHeadersTooLarge"),
+    ("250 fields of 100 B", get("".join(f"x-{number:03}: {'v' * 100}\r\n" for number in range(250))), (431,), "RequestHeadersTooLarge"),
 ]
 
 
 def kept_steps(daemon):
-    for name, data, statuses in KEPT:
-        with step(f"behind a good request on the same connection: {name}"):
+    """A later head of a connection is refused as a first one is."""
+    for name, data, statuses, code in MALFORMED + LONG:
+        with step(f"on a connection that has had a good response: {name}"):
+            before = daemon.metric(GUARD)
             with Connection(daemon.address) as connection:
                 connection.exchange(request("GET", "/box/serves")).must_be(200)
                 connection.send_what_goes(data)
-                connection.read_answer("GET").must_be_azure_error(statuses)
+                answer = connection.read_answer(data.split(b" ", 1)[0].decode("latin-1"))
+                answer.must_be_azure_error(statuses, code)
+                equal((answer.header("Connection") or "").lower(), "close")
+                connection.must_close()
+            equal(daemon.metric(GUARD), before + 1)
+            daemon.must_serve()
+
+
+def pipelined_steps(daemon):
+    """Behind requests whose responses have not come yet: those are answered, the rest never reaches anybody."""
+    good = request("GET", "/box/serves")
+    for name, data, _, _ in MALFORMED + LONG:
+        with step(f"sent together with two good requests: {name}"):
+            with Connection(daemon.address) as connection:
+                connection.send_what_goes(good + good + data)
+                for _ in range(2):
+                    equal(connection.read_answer().must_be(200).body, b"yes")
                 connection.must_close()
             daemon.must_serve()
 
@@ -196,6 +213,7 @@ def main():
         lenient_range_step(daemon)
         short_body_step(daemon)
         kept_steps(daemon)
+        pipelined_steps(daemon)
         head_error_step(daemon)
         with step("nothing is left busy"):
             daemon.wait_idle()

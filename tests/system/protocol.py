@@ -30,6 +30,25 @@ def persistence_steps(daemon):
             for name in names:
                 equal(connection.read_answer().must_be(200).body.decode(), name)
                 equal(connection.read_answer("HEAD").must_be(200).header("Content-Length"), str(len(name)))
+    with step("pipelined requests in pieces of every length"):
+        wave = b"".join(put_blob(f"/box/piece-{number}", b"p" * number) + request("GET", f"/box/piece-{number}") for number in range(8))
+        for size in (1, 7, 100, 333, 1024, len(wave) - 1):
+            with Connection(daemon.address) as connection:
+                for at in range(0, len(wave), size):
+                    connection.send(wave[at : at + size])
+                for number in range(8):
+                    connection.read_answer("PUT").must_be(201)
+                    equal(connection.read_answer().must_be(200).body, b"p" * number)
+    with step("requests pipelined after a body of 1 MiB"):
+        with Connection(daemon.address) as connection:
+            for _ in range(20):
+                connection.send(put_blob("/box/megabyte", bytes(MIB)) + request("HEAD", "/box/megabyte"))
+                connection.read_answer("PUT").must_be(201)
+                equal(connection.read_answer("HEAD").must_be(200).header("Content-Length"), str(MIB))
+    with step("empty lines before a request are ignored"):
+        with Connection(daemon.address) as connection:
+            for lines in (b"\r\n", b"\r\n\r\n", b""):
+                equal(connection.exchange(lines + request("GET", "/box/serves")).must_be(200).body, b"yes")
     with step("Connection: close is heeded"):
         with Connection(daemon.address) as connection:
             answer = connection.exchange(request("GET", "/box/serves", [("Connection", "close")])).must_be(200)

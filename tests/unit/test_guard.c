@@ -151,3 +151,52 @@ Test(guard, refuses_more_fields_than_a_head_holds)
     cr_assert_eq(guard_scan(text.bytes, text.len, &head, &verdict), GUARD_REFUSED);
     cr_expect_eq(verdict.error, AZURE_RequestHeadersTooLarge);
 }
+
+static struct guard_verdict scan_repeated(const char *begin, const char *part, unsigned count, const char *end)
+{
+    struct buf text CLEANUP(buf_free);
+    struct head head;
+    struct guard_verdict verdict = {.error = AZURE_OK};
+
+    buf_init(&text, 1 << 20);
+    buf_puts(&text, begin);
+    for (unsigned i = 0; i < count; i++)
+        buf_puts(&text, part);
+    buf_puts(&text, end);
+    cr_assert_neq(guard_scan(text.bytes, text.len, &head, &verdict), GUARD_INCOMPLETE);
+    return verdict;
+}
+
+Test(guard, refuses_heads_that_the_library_has_no_room_for)
+{
+    static const char end[] = " HTTP/1.1\r\nHost: h\r\n\r\n";
+
+    cr_expect_eq(scan_repeated("GET /?a=b", "&a=b", 500, end).error, AZURE_OK);
+    cr_expect_eq(scan_repeated("GET /?a=b", "&a=b", 700, end).error, AZURE_RequestHeadersTooLarge);
+    cr_expect_eq(scan_repeated("GET / HTTP/1.1\r\nHost: h\r\nCookie: a=b", ";a=b", 700, "\r\n\r\n").error,
+                 AZURE_RequestHeadersTooLarge);
+    cr_expect_eq(scan_repeated("GET / HTTP/1.1\r\nHost: h\r\n", "X: 0123456789\r\n", 250, "\r\n").error, AZURE_OK);
+    cr_expect_eq(scan_repeated("GET / HTTP/1.1\r\nHost: h\r\n",
+                               "X: 01234567890123456789012345678901234567890123456789012345678901\r\n"
+                               "X-Long-Name-Of-A-Field: 0123456789012345678901234567890123456789\r\n",
+                               125, "\r\n")
+                     .error,
+                 AZURE_OK);
+    cr_expect_eq(scan_repeated("GET / HTTP/1.1\r\nHost: h\r\n",
+                               "X: 0123456789012345678901234567890123456789012345678901234567890123456"
+                               "789012345678901234567890123456789\r\n",
+                               250, "\r\n")
+                     .error,
+                 AZURE_RequestHeadersTooLarge);
+}
+
+Test(guard, says_where_the_next_request_begins)
+{
+    static const char request[] = "\r\nPUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nbody";
+    struct head head;
+    struct guard_verdict verdict;
+
+    cr_assert_eq(guard_scan(request, sizeof(request) - 1, &head, &verdict), GUARD_COMPLETE);
+    cr_expect_eq(verdict.empty_line_bytes, 2);
+    cr_expect_eq(verdict.request_bytes, sizeof(request) - 1 - 2 - 4 + 100);
+}
