@@ -7,10 +7,11 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(autoconf automake libtool pkg-config gcc make libc6-dev libmicrohttpd-dev libevent-dev libsystemd-dev
     libcriterion-dev liblmdb-dev nettle-dev libexpat1-dev libcurl4-gnutls-dev libgnutls28-dev libjansson-dev
     zlib1g-dev)
-test_packages=(apparmor clang libclang-rt-14-dev curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck strace systemd)
+test_packages=(apparmor curl gdal-bin mandoc openssl pgbackrest rclone restic shellcheck strace systemd)
 page_packages=(chromium chromium-driver)
-deb_packages=(debhelper dpkg-dev fakeroot lintian)
+deb_packages=(build-essential debhelper dpkg-dev fakeroot lintian)
 rpm_packages=(rpm rpmlint)
+small_debian=(ca-certificates curl openssl) # what tests/package/install.py installs ours into
 
 say() { printf '==> %s\n' "$*"; }
 
@@ -48,6 +49,15 @@ install_packages() {
         die "these packages could not be installed: ${missing[*]}"
 }
 
+# The sanitizers and libFuzzer, which newer releases keep in a package of their own, named after clang's version.
+install_clang() {
+    local major
+    install_packages clang
+    ! clang -fsanitize=address,fuzzer -x c -o /dev/null - <<<'int LLVMFuzzerTestOneInput(void) { return 0; }' 2>/dev/null || return 0
+    major=$(clang -dumpversion)
+    install_packages "libclang-rt-${major%%.*}-dev"
+}
+
 # packages_of_libraries PROGRAM...: those that hold the shared libraries that the programs are linked with.
 packages_of_libraries() {
     local library
@@ -76,11 +86,11 @@ install_npm_packages() {
 install_js_packages() { install_npm_packages tests/clients/js "the JavaScript SDK"; }
 install_azurite() { install_npm_packages tests/azurite "Azurite"; }
 
-# Prints a Python of 3.9 or later that can make virtual environments.
+# Prints a Python of 3.10 or later, which the SDK needs, that can make virtual environments.
 find_python() {
     local candidate
-    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.10 python3.9; do
-        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11 python3.10; do
+        if "$candidate" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
@@ -90,7 +100,7 @@ find_python() {
 
 install_python() {
     find_python >/dev/null || install_packages python3 python3-venv
-    find_python >/dev/null || die "Python 3.9 or later with venv is needed"
+    find_python >/dev/null || die "Python 3.10 or later with venv is needed"
 }
 
 # Debian's package prometheus, unpacked and not installed: installing it starts a server. Fails when it cannot be had.
@@ -145,4 +155,41 @@ first_free_port() {
         fi
     done
     return 1
+}
+
+# copy_tree DIRECTORY [OPTION]...: what git ls-files names with these options; of a tree that is no checkout all but what was built there.
+copy_tree() {
+    local directory=$1
+    shift
+    if [[ $(git rev-parse --show-toplevel 2>/dev/null) == "$root" ]]; then
+        git ls-files -z "$@" | tar -c --null --verbatim-files-from --ignore-failed-read -T - | tar -x -C "$directory"
+        git rev-parse --short=12 HEAD >"$directory/.revision"
+    else
+        tar -c --exclude='./build*' --exclude=node_modules . | tar -x -C "$directory"
+    fi
+}
+
+# debian_sources SUITE: lines of sources.list for that Debian, from where this machine has its own packages.
+debian_sources() {
+    local own
+    own=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    # shellcheck disable=SC2016 # filled in by apt-get
+    apt-get indextargets --format \
+        'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(REPO_URI) $(RELEASE) $(COMPONENT)' \
+        'Created-By: Packages' 'ORIGIN: Debian' | sed "s/ $own/ $1/"
+}
+
+# make_debian TARGET SUITE PACKAGE...: a Debian with these packages in TARGET, a directory or *.tar; once for each list of them.
+make_debian() {
+    local target=$1 suite=$2 stamp="${*:2}"
+    shift 2
+    [[ $(cat "$target.stamp" 2>/dev/null) != "$stamp" ]] || return 0
+    say "making a Debian $suite"
+    rm -rf --one-file-system "$target" "$target.stamp"
+    mkdir -p "$(dirname "$target")"
+    debian_sources "$suite" >"$target.list"
+    [[ -s $target.list ]] || die "apt-get knows of no Debian packages: apt-get update"
+    unshare --mount mmdebstrap --quiet --mode=root --variant=apt --include="$(IFS=, && echo "$*")" \
+        --aptopt='APT::Install-Recommends "false"' "$suite" "$target" "$target.list" || die "no Debian $suite could be made"
+    echo "$stamp" >"$target.stamp"
 }

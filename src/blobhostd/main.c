@@ -201,7 +201,7 @@ static int host_run(const struct options *options, pid_t parent)
 int main(int argc, char **argv)
 {
     const pid_t parent = getppid();
-    struct options options;
+    struct options options = {0};
     struct err err = {""};
 
     if (options_parse(argc, argv, &options, &err) < 0)

@@ -137,7 +137,7 @@ static int request_take_status_line(struct httprequest *request, const char *lin
 
 static int request_take_head(struct httprequest *request)
 {
-    struct head head;
+    struct head head = {.status = 0};
     int rc = head_parse_response(request->head.bytes, request->head.len, &head);
 
     if (rc != 0)

@@ -50,7 +50,7 @@ Test(bus, an_offer_names_the_device_and_arrives_whole)
 Test(bus, nothing_sent_yet_is_EAGAIN_and_a_closed_peer_EPIPE)
 {
     struct bus_offer offer;
-    uint32_t status;
+    uint32_t status = 0;
 
     cr_assert_eq(bus_receive_offer(guest, &offer, &err), -EAGAIN);
     cleanup_fd(&host);
@@ -100,7 +100,7 @@ Test(bus, messages_that_are_not_the_one_due_are_refused)
 
 Test(bus, a_version_mismatch_names_both_versions)
 {
-    uint32_t status;
+    uint32_t status = 0;
 
     send_header(host, "BlobBus1", 7, BUS_OPENED, 24, 24);
     cr_assert_eq(bus_receive_opened(guest, &status, &err), -EPROTONOSUPPORT);
@@ -110,7 +110,7 @@ Test(bus, a_version_mismatch_names_both_versions)
 
 Test(bus, the_status_of_the_opening_arrives)
 {
-    uint32_t status;
+    uint32_t status = 0;
 
     cr_assert_eq(bus_send_opened(host, 0xc000009a, &err), 0);
     cr_assert_eq(bus_receive_opened(guest, &status, &err), 0);
@@ -314,7 +314,7 @@ Test(bus, descriptors_with_an_empty_message_are_closed)
 Test(bus, descriptors_with_another_message_are_closed)
 {
     struct bus_memory sent = make_memory(65536);
-    uint32_t status;
+    uint32_t status = 0;
     int before = count_fds();
 
     cr_assert_eq(bus_send_open(host, &sent, &err), 0);

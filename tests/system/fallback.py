@@ -87,7 +87,7 @@ def ends_clean(stream):
         while stream.recv(1 << 16):
             pass
         return True
-    except (ConnectionResetError, ssl.SSLEOFError):
+    except (ConnectionResetError, ssl.SSLError):
         return False
 
 
@@ -166,6 +166,7 @@ def without_a_channel():
             server.scripts["/box/unfinished"] = unfinished
             server.scripts["/box/finished"] = chunked
             context = daemon.context()
+            context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)  # set by default before Python 3.12
             for name, is_whole in (("finished", True), ("unfinished", False)):
                 for address, is_tls in ((daemon.address, False), (daemon.tls, True)):
                     with socket.create_connection(address, 20) as stream:

@@ -37,9 +37,9 @@ Test(activation, sockets_are_sorted_by_name_and_made_ready)
     int fds[] = {tcp(INADDR_LOOPBACK), unix_socket(SOCK_STREAM), tcp(INADDR_LOOPBACK), tcp(INADDR_LOOPBACK),
                  unix_socket(SOCK_STREAM)};
     const char *const names[] = {"blob", "blob", "tls", "metrics", "control"};
-    struct activation activation;
+    struct activation activation = {.count = 0};
     struct err err = {""};
-    bool is_unix;
+    bool is_unix = false;
 
     cr_assert_eq(activation_sort(fds, names, 5, &activation, &err), 0, "%s", err.text);
     cr_expect_eq(activation_next(&activation, ACTIVATION_BLOB, &is_unix), fds[0]);
@@ -60,7 +60,7 @@ Test(activation, sockets_are_sorted_by_name_and_made_ready)
 
 static void expect_refusal(int fd, const char *name, const char *says)
 {
-    struct activation activation;
+    struct activation activation = {.count = 0};
     struct err err = {""};
 
     cr_expect_eq(activation_sort(&fd, &name, 1, &activation, &err), -EINVAL, "%s", name);
@@ -86,7 +86,7 @@ Test(activation, one_socket_for_metrics_is_enough)
 {
     int fds[] = {tcp(INADDR_LOOPBACK), tcp(INADDR_LOOPBACK)};
     const char *const names[] = {"metrics", "metrics"};
-    struct activation activation;
+    struct activation activation = {.count = 0};
     struct err err = {""};
 
     cr_expect_eq(activation_sort(fds, names, 2, &activation, &err), -EINVAL);
@@ -95,7 +95,7 @@ Test(activation, one_socket_for_metrics_is_enough)
 
 Test(activation, without_the_variables_nothing_is_taken)
 {
-    struct activation activation;
+    struct activation activation = {.count = 0};
     struct err err = {""};
 
     unsetenv("LISTEN_FDS");
