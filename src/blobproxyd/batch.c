@@ -2,6 +2,8 @@
 /* Walks the parts of a multipart/mixed body and rewrites the request in each. */
 #include "batch.h"
 
+#include "mediatype.h"
+
 #include "../lib/azure/target.h"
 #include "../lib/sign/sharedkey.h"
 
@@ -37,38 +39,29 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
-/* The value of boundary= in a Content-Type, with or without quotes. */
-static int find_boundary(struct slice type, struct slice *ret_boundary)
+/* RFC 2046, 5.1.1: 1 to 70 characters of a short list, the last one no blank. */
+static int find_boundary(struct slice type, char ret_boundary[BOUNDARY_BYTES_MAX + 1])
 {
-    static const char name[] = "boundary=";
-    const size_t name_len = sizeof(name) - 1;
+    static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'()+_,-./:=? ";
+    int r = mediatype_parameter(type, "boundary", ret_boundary, BOUNDARY_BYTES_MAX + 1);
+    size_t len = r == 0 ? strlen(ret_boundary) : 0;
 
-    for (size_t i = 1; i + name_len < type.len; i++) {
-        const char *value = type.bytes + i + name_len, *end = type.bytes + type.len;
-        bool is_quoted = *value == '"';
-        size_t len = 0;
-
-        if ((type.bytes[i - 1] != ';' && !is_blank(type.bytes[i - 1])) || strncasecmp(type.bytes + i, name, name_len) != 0)
-            continue;
-        value += is_quoted;
-        while (value + len < end && (is_quoted ? value[len] != '"' : value[len] != ';' && !is_blank(value[len])))
-            len++;
-        if (len == 0 || len > BOUNDARY_BYTES_MAX || (is_quoted && value + len == end))
-            return -EBADMSG;
-        *ret_boundary = (struct slice){value, len};
-        return 0;
-    }
-    return -EBADMSG;
+    return len > 0 && strspn(ret_boundary, legal) == len && ret_boundary[len - 1] != ' ' ? 0 : -EBADMSG;
 }
 
-/* Does the line at the front of text begin with "--boundary", and not with a longer one? */
+/* Is the line at the front of text "--boundary" or "--boundary--", with nothing but blanks behind it? */
 static bool is_delimiter(struct slice text, struct slice boundary)
 {
-    size_t len = boundary.len + 2;
+    if (text.len < boundary.len + 2 || memcmp(text.bytes, "--", 2) != 0 ||
+        memcmp(text.bytes + 2, boundary.bytes, boundary.len) != 0)
+        return false;
+    const char *at = text.bytes + boundary.len + 2, *end = text.bytes + text.len;
 
-    return text.len >= len && text.bytes[0] == '-' && text.bytes[1] == '-' &&
-           memcmp(text.bytes + 2, boundary.bytes, boundary.len) == 0 &&
-           (text.len == len || memchr("\r\n \t-", text.bytes[len], 5));
+    if (end - at >= 2 && memcmp(at, "--", 2) == 0)
+        at += 2;
+    while (at < end && is_blank(*at))
+        at++;
+    return at == end || *at == '\r' || *at == '\n';
 }
 
 /* The next such line, at the front of rest or behind a line feed; NULL: there is none. */
@@ -129,8 +122,9 @@ static void sign_anew(const struct batch *batch, struct slice old_path, struct s
     change->authorization = (struct splice){head_value(head, "Authorization"), slice_of(change->authorization_text)};
 }
 
-/* What is to be changed in a request; false: nothing. */
-static bool find_change(const struct batch *batch, struct slice request, struct change *change)
+/* What is to be changed in a request. 0, or -EBADMSG: it is no request with a path, and so whatever the host took it for would
+ * name other things than the client meant. */
+static int find_change(const struct batch *batch, struct slice request, struct change *change)
 {
     const char *end = memmem(request.bytes, request.len, "\r\n\r\n", 4);
     struct head *head = batch->scratch;
@@ -138,19 +132,20 @@ static bool find_change(const struct batch *batch, struct slice request, struct 
     const char *mark;
     size_t span;
 
-    if (!end || head_parse_request(request.bytes, (size_t)(end - request.bytes) + 4, head) < 0)
-        return false;
+    *change = (struct change){0};
+    if (!end || head_parse_request(request.bytes, (size_t)(end - request.bytes) + 4, head) < 0 || head->target.bytes[0] != '/')
+        return -EBADMSG;
     mark = memchr(head->target.bytes, '?', head->target.len);
     path = mark ? slice_between(head->target.bytes, mark) : head->target;
     if (mark)
         query = slice_between(mark + 1, head->target.bytes + head->target.len);
     span = account_span(path, batch->account);
     if (span == 0)
-        return false;
+        return 0;
     stripped = span < path.len ? (struct slice){path.bytes + span, path.len - span} : SLICE("/");
-    *change = (struct change){.target = {path, stripped}};
+    change->target = (struct splice){path, stripped};
     sign_anew(batch, path, stripped, query, change);
-    return true;
+    return 0;
 }
 
 static void put_spliced(struct buf *text, struct slice whole, const struct splice *splices, size_t count)
@@ -197,7 +192,7 @@ static struct slice find_length(struct slice fields)
 }
 
 /* part: from behind the delimiter's line to the next delimiter, whose CRLF in front is its last two bytes. */
-static void put_part(const struct batch *batch, struct slice part, struct buf *text)
+static int put_part(const struct batch *batch, struct slice part, struct buf *text)
 {
     bool has_no_fields = part.len >= CRLF_BYTES && memcmp(part.bytes, "\r\n", CRLF_BYTES) == 0;
     const char *blank = has_no_fields ? part.bytes : memmem(part.bytes, part.len, "\r\n\r\n", 4);
@@ -206,15 +201,14 @@ static void put_part(const struct batch *batch, struct slice part, struct buf *t
     struct change change;
     char length_text[24];
 
-    if (begin)
-        request = slice_between(begin, part.bytes + part.len);
-    if (!begin || !find_change(batch, request, &change)) {
-        (void)buf_append(text, part.bytes, part.len);
-        return;
-    }
+    if (!begin)
+        return -EBADMSG;
+    request = slice_between(begin, part.bytes + part.len);
+    if (find_change(batch, request, &change) < 0)
+        return -EBADMSG;
     fields = slice_between(part.bytes, begin);
     length = find_length(fields);
-    if (length.len > 0) {
+    if (length.len > 0 && change.target.old.bytes) {
         size_t bytes = grown_by(&change.authorization, grown_by(&change.target, request.len));
 
         snprintf(length_text, sizeof(length_text), "%zu", bytes - CRLF_BYTES);
@@ -223,29 +217,39 @@ static void put_part(const struct batch *batch, struct slice part, struct buf *t
         (void)buf_append(text, fields.bytes, fields.len);
     }
     put_spliced(text, request, (const struct splice[]){change.target, change.authorization}, 2);
+    return text->failed;
 }
 
 int batch_rewrite(struct slice body, const struct batch *batch, struct buf *ret_body)
 {
     const char *end = body.bytes + body.len, *next;
-    struct slice boundary;
+    char boundary_text[BOUNDARY_BYTES_MAX + 1];
     unsigned parts = 0;
 
-    if (find_boundary(batch->content_type, &boundary) < 0)
+    if (find_boundary(batch->content_type, boundary_text) < 0)
         return -EBADMSG;
+    struct slice boundary = slice_of(boundary_text);
+
     next = find_delimiter(body, boundary);
-    (void)buf_append(ret_body, body.bytes, next ? (size_t)(next - body.bytes) : body.len);
+    if (!next)
+        return -EBADMSG;
+    (void)buf_append(ret_body, body.bytes, (size_t)(next - body.bytes));
     while (next) {
         const char *delimiter = next, *line_end = memchr(delimiter, '\n', (size_t)(end - delimiter));
         bool is_last = (size_t)(end - delimiter) >= boundary.len + 4 && memcmp(delimiter + 2 + boundary.len, "--", 2) == 0;
 
-        if (is_last || !line_end)
+        if (is_last)
             return buf_append(ret_body, delimiter, (size_t)(end - delimiter));
+        if (!line_end)
+            return -EBADMSG;
         if (++parts > BATCH_PARTS_MAX)
             return -E2BIG;
         (void)buf_append(ret_body, delimiter, (size_t)(line_end + 1 - delimiter));
         next = find_delimiter(slice_between(line_end + 1, end), boundary);
-        put_part(batch, slice_between(line_end + 1, next ? next : end), ret_body);
+        int r = put_part(batch, slice_between(line_end + 1, next ? next : end), ret_body);
+
+        if (r < 0)
+            return r;
     }
     return ret_body->failed;
 }

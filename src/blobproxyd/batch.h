@@ -26,8 +26,8 @@ struct batch {
  * - what then is signed with SharedKey, and was signed right over the path as it came, is signed anew over the new path. A
  *   signature that is wrong, or that no key can verify, stays as it is: the host answers 403 for that part alone;
  * - a Content-Length in front of the request follows its length;
- * - everything else stays byte for byte, and so does what is no request head.
- * 0; -EBADMSG: no boundary; -E2BIG: more than BATCH_PARTS_MAX parts; -ENOBUFS, -ENOMEM: of ret_body. */
+ * - everything else stays byte for byte.
+ * 0; -EBADMSG: no boundary, none of its delimiters, or a part that is no request with a path, and so cannot be rewritten; -E2BIG: more than BATCH_PARTS_MAX parts; -ENOBUFS, -ENOMEM: of ret_body. */
 int batch_rewrite(struct slice body, const struct batch *batch, struct buf *ret_body) MUST_CHECK;
 
 #endif

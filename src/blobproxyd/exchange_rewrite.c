@@ -20,6 +20,15 @@ static bool holds_url(struct slice name)
     return slice_equal_nocase(name, SLICE("x-ms-copy-source")) || slice_equal_nocase(name, SLICE("x-ms-previous-snapshot-url"));
 }
 
+/* A header field could carry it, a request line could not. */
+static bool is_url(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if ((unsigned char)value.bytes[i] <= 0x20 || value.bytes[i] == 0x7f)
+            return false;
+    return true;
+}
+
 /* Where the service finds the account: accounts.endpoint, or the name that transfers carry. */
 static int write_url(struct exchange *x, const struct target *source, struct buf *url)
 {
@@ -69,7 +78,14 @@ int exchange_rewrite_urls(struct exchange *x)
         struct head_field *field = &x->request.fields[i];
         struct target source;
 
-        if (!holds_url(field->name) || !copysource_is_own(field->value, &self, &source))
+        if (!holds_url(field->name))
+            continue;
+        if (!is_url(field->value)) {
+            exchange_refuse(x, AZURE_InvalidHeaderValue, METRIC_ERROR_GUARD, "%.*s is no URL: it has a blank.",
+                            (int)field->name.len, field->name.bytes);
+            return -EINVAL;
+        }
+        if (!copysource_is_own(field->value, &self, &source))
             continue;
         if (count == OWN_URLS_MAX) {
             exchange_refuse(x, AZURE_InvalidHeaderValue, METRIC_ERROR_AUTHORIZATION, "There is more than one copy source.");
@@ -146,7 +162,10 @@ int exchange_rewrite_body(struct exchange *x, char *bytes, size_t capacity)
     case -E2BIG:
         return refuse_batch(x, AZURE_InvalidInput, "A batch may have 256 requests.");
     case -EBADMSG:
-        return 0; /* not multipart: the host says what it thinks of it */
+        return refuse_batch(
+            x, AZURE_InvalidInput,
+            "The batch cannot be read: it must be multipart/mixed with a valid boundary, and each part an HTTP/1.1 "
+            "request for a path.");
     default:
         exchange_refuse(x, AZURE_InternalError, METRIC_ERROR_INTERNAL, "Out of memory.");
         return -EBADMSG;
