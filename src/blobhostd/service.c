@@ -6,6 +6,8 @@
 #include "service_auth.h"
 #include "service_operations.h"
 
+#include "../lib/sign/sas.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -32,7 +34,7 @@ struct service_row {
 /* Permissions: letters, resource, public access, account SAS only, 'c' creates. */
 static const struct service_row rows[OPERATION_COUNT] = {
     [OPERATION_ListContainers] = {service_list_containers, LEVEL_SERVICE, false, {"l", 's', 0, true, false}},
-    [OPERATION_GetAccountInfo] = {service_account_info, LEVEL_SERVICE, false, {"rwdlacup", 's', 0, false, false}},
+    [OPERATION_GetAccountInfo] = {service_account_info, LEVEL_SERVICE, false, {"", SAS_ANY_RESOURCE, 0, false, false}},
     [OPERATION_CreateContainer] = {service_create_container, LEVEL_CONTAINER, false, {"cw", 'c', 0, true, false}},
     [OPERATION_GetContainerProperties] = {service_get_container, LEVEL_CONTAINER, false, {"r", 'c', 'c', true, false}},
     [OPERATION_GetContainerMetadata] = {service_get_container, LEVEL_CONTAINER, false, {"r", 'c', 'c', true, false}},

@@ -184,7 +184,7 @@ enum azure_error auth_check_source(struct call *call, const struct store_name *s
     if (sas_kind(query) != SAS_NONE) {
         if (sas_verify(&request, account, call->now_us) == SAS_OK)
             return AZURE_OK;
-        return call_refuse(call, AZURE_CannotVerifyCopySource, "The SAS of the source does not let it be read.");
+        return call_refuse(call, AZURE_CopySourceForbidden, "The SAS of the source does not let it be read.");
     }
     if (call->proof == PROOF_KEY && strcmp(source->account, call->target.account) == 0)
         return AZURE_OK;

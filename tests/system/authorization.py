@@ -84,6 +84,32 @@ def sas_steps(daemon):
                 answer = ask(address, plain("GET", path_of(f"/box/serves?{sas}", host), host=host)).must_be(200)
                 equal(answer.body, b"yes")
             ask(address, plain("GET", path_of(f"/box?restype=container&comp=list&{whole}", host), host=host)).must_be(200)
+    with step("spr in either order, commas encoded or not"):
+        for protocol in ("https,http", "http,https"):
+            for sas in (account_sas(protocol=protocol), account_sas(protocol=protocol).replace("%2C", ",")):
+                daemon.exchange(plain("GET", f"/{ACCOUNT}/box/serves?{sas}")).must_be(200)
+    with step("account information for every valid SAS of the account, whatever it permits"):
+        for permissions, types in (("rwdlacu", "sco"), ("wd", "co"), ("r", "o"), ("l", "s")):
+            sas = account_sas(permissions, types)
+            for path in ("/", "/box", "/box/serves"):
+                target = f"/{ACCOUNT}{path}?restype=account&comp=properties&{sas}"
+                daemon.exchange(plain("HEAD", target), "HEAD").must_be(200)
+        target = f"/{ACCOUNT}/?restype=account&comp=properties&{account_sas(key='AAAA')}"
+        daemon.exchange(plain("GET", target)).must_be_azure_error(403, "AuthenticationFailed")
+    with step("a copy source that its SAS does not let be read: 403, and a source with a blank is no URL"):
+        source = f"http://127.0.0.1:{daemon.port}/{ACCOUNT}/box/serves"
+        wrong = {
+            "lacks r": service_sas("box", "serves", permissions="w"),
+            "expired": service_sas("box", "serves", hours=-1),
+            "another blob's": service_sas("box", "other"),
+        }
+        for name, sas in wrong.items():
+            fields = [("x-ms-copy-source", f"{source}?{sas}")]
+            answer = daemon.exchange(request("PUT", "/box/copied", fields), "PUT")
+            answer.must_be_azure_error(403, "CannotVerifyCopySource")
+        for value in (f"{source} b", "x y"):
+            answer = daemon.exchange(request("PUT", "/box/copied", [("x-ms-copy-source", value)]), "PUT")
+            answer.must_be_azure_error(400, "InvalidHeaderValue")
     with step("response overrides of a SAS come back"):
         sas = service_sas("box", "serves", overrides={"rsct": "text/x-own", "rscd": "attachment; filename=a b"})
         answer = daemon.exchange(plain("GET", f"/{ACCOUNT}/box/serves?{sas}")).must_be(200)

@@ -42,7 +42,7 @@ Test(rewrite, without_an_endpoint_the_source_has_the_name_of_transfers)
 Test(rewrite, any_other_copy_source_is_data)
 {
     static const char *const sources[] = {"https://other.blob.core.windows.net/c/b?sig=a", "http://127.0.0.1:9/" ACCOUNT "/c/b",
-                                          "https://example.org/x y", "http://user@" HOST "/" ACCOUNT "/c/b"};
+                                          "https://example.org/x%20y", "http://user@" HOST "/" ACCOUNT "/c/b"};
 
     for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++) {
         struct fixture *fixture = fixture_new(4, 2);
@@ -179,14 +179,37 @@ Test(rewrite, a_host_style_batch_is_untouched)
     rights_finish(fixture, x);
 }
 
-Test(rewrite, a_batch_that_is_none_passes)
+Test(rewrite, a_batch_that_cannot_be_rewritten_is_refused)
+{
+    static const char body[] = "nothing";
+    struct fixture *fixture = fixture_new(4, 2);
+    struct answer answer;
+    size_t taken;
+    struct exchange *x = fixture_request(fixture, "POST", "/" ACCOUNT "?comp=batch&sv=1&sig=a",
+                                         FIELDS("Content-Length: 7", "Content-Type: multipart/mixed; boundary=b"));
+
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_BODY);
+    cr_assert_eq(exchange_body(x, body, 7, &taken), EXCHANGE_BODY);
+    cr_assert_eq(exchange_continue(x), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.status, 400);
+    cr_expect_eq(fixture->in_flight, 0);
+    exchange_end(x, true);
+    fixture_free(fixture);
+}
+
+Test(rewrite, a_copy_source_with_a_blank_is_no_url)
 {
     struct fixture *fixture = fixture_new(4, 2);
-    struct client_request request;
-    struct exchange *x = send_batch(fixture, &request, HOST, "/" ACCOUNT "?comp=batch", "nothing");
+    struct answer answer;
+    struct exchange *x = fixture_request(fixture, "PUT", "/" ACCOUNT "/c/b?sv=1&sig=a",
+                                         FIELDS("Content-Length: 0", "x-ms-copy-source: https://example.org/x y"));
 
-    expect_batch_at_host(fixture, "nothing");
-    rights_finish(fixture, x);
+    cr_assert_eq(exchange_begin(x, false), EXCHANGE_ANSWER);
+    exchange_answer(x, &answer);
+    cr_expect_eq(answer.status, 400);
+    exchange_end(x, true);
+    fixture_free(fixture);
 }
 
 static struct exchange *begin_batch_of(struct fixture *fixture, const char *length, const char *more)

@@ -84,7 +84,7 @@ Test(service_copy, far_and_broken_sources)
         {"http://" ACCOUNT ".blob.localhost/box/a?snapshot=now", 400, "InvalidHeaderValue"},
         {"http://" ACCOUNT ".blob.localhost/box/absent", 404, "BlobNotFound"},
         {"http://other.blob.localhost/box/a", 404, "CannotVerifyCopySource"},
-        {"http://" ACCOUNT ".blob.localhost/box/a?sv=2020-12-06&sr=b&sp=r&se=2001-01-01&sig=AAAA", 404, "CannotVerifyCopySource"},
+        {"http://" ACCOUNT ".blob.localhost/box/a?sv=2020-12-06&sr=b&sp=r&se=2001-01-01&sig=AAAA", 403, "CannotVerifyCopySource"},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

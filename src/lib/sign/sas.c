@@ -189,7 +189,8 @@ static enum sas_verdict read_token(const struct sas_request *request, struct tok
         return SAS_UNSUPPORTED;
     if (!has(token, FIELD_SP) || !has(token, FIELD_SE) || !has(token, FIELD_SIG))
         return SAS_MALFORMED;
-    if (has(token, FIELD_SPR) && !is(token, FIELD_SPR, "https") && !is(token, FIELD_SPR, "https,http"))
+    if (has(token, FIELD_SPR) && !is(token, FIELD_SPR, "https") && !is(token, FIELD_SPR, "https,http") &&
+        !is(token, FIELD_SPR, "http,https"))
         return SAS_MALFORMED;
     token->start_us = INT64_MIN;
     if (read_time(token, FIELD_SE, &token->expiry_us) < 0)
@@ -394,7 +395,11 @@ static enum sas_verdict judge_account_rights(const struct sas_need *need, const 
 {
     char only[2] = {need->account_permission, '\0'};
 
-    if (!strchr(token->text[FIELD_SS], 'b') || need->resource == '\0' || !strchr(token->text[FIELD_SRT], need->resource))
+    if (!strchr(token->text[FIELD_SS], 'b') || need->resource == '\0')
+        return SAS_RESOURCE;
+    if (need->resource == SAS_ANY_RESOURCE)
+        return SAS_OK;
+    if (!strchr(token->text[FIELD_SRT], need->resource))
         return SAS_RESOURCE;
     return any_letter(token->text[FIELD_SP], only[0] ? only : need->permissions) ? SAS_OK : SAS_PERMISSION;
 }

@@ -13,11 +13,14 @@ enum sas_kind { SAS_NONE, SAS_ACCOUNT, SAS_SERVICE, SAS_USER_DELEGATION };
 /* Which kind of SAS a raw query carries: SAS_NONE without sig. */
 enum sas_kind sas_kind(struct slice query);
 
+/* Get Account Information takes every valid account SAS, whatever its permissions and resource types. */
+#define SAS_ANY_RESOURCE '*'
+
 /* What the request wants, in the letters of the SAS documentation. */
 struct sas_need {
     const char *permissions; /* any one of these letters suffices ("cw": create or write) */
     char account_permission; /* 0: the same letters are asked of an account SAS */
-    char resource;           /* of an account SAS: 's' service, 'c' container, 'o' object */
+    char resource;           /* of an account SAS: 's' service, 'c' container, 'o' object, or SAS_ANY_RESOURCE */
 };
 
 struct sas_request {
