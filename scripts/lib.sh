@@ -58,6 +58,12 @@ install_clang() {
     install_packages "libclang-rt-${major%%.*}-dev"
 }
 
+make_configure() {
+    [[ ! -e $root/configure || $root/configure.ac -nt $root/configure ]] || return 0
+    say "making configure"
+    (cd "$root" && autoreconf --install)
+}
+
 # packages_of_libraries PROGRAM...: those that hold the shared libraries that the programs are linked with.
 packages_of_libraries() {
     local library
@@ -180,6 +186,7 @@ debian_sources() {
 }
 
 # make_debian TARGET SUITE PACKAGE...: a Debian with these packages in TARGET, a directory or *.tar; once for each list of them.
+# Packages of other architectures than the machine's need "architectures", a list that begins with the machine's.
 make_debian() {
     local target=$1 suite=$2 stamp="${*:2}"
     shift 2
@@ -190,6 +197,6 @@ make_debian() {
     debian_sources "$suite" >"$target.list"
     [[ -s $target.list ]] || die "apt-get knows of no Debian packages: apt-get update"
     unshare --mount mmdebstrap --quiet --mode=root --variant=apt --include="$(IFS=, && echo "$*")" \
-        --aptopt='APT::Install-Recommends "false"' "$suite" "$target" "$target.list" || die "no Debian $suite could be made"
+        ${architectures:+--architectures="$architectures"} --aptopt='APT::Install-Recommends "false"' "$suite" "$target" "$target.list" || die "no Debian $suite could be made"
     echo "$stamp" >"$target.stamp"
 }

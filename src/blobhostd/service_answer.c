@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLIENT_REQUEST_ID_BYTES 1024u /* the documented maximum of what is echoed */
 #define VERSION_BYTES 10u             /* "2026-04-06" */
 #define ERROR_BODY_BYTES 4096u
 #define NUMBER_BYTES 21
@@ -39,7 +38,7 @@ static void answer_echo(struct call *call)
     struct slice client_id = head_value(call->head, "x-ms-client-request-id");
 
     answer_field(call, "x-ms-version", version_is_echoed(version) ? version : SLICE("2023-11-03"));
-    if (client_id.len > 0 && client_id.len <= CLIENT_REQUEST_ID_BYTES)
+    if (client_id.len > 0 && client_id.len <= LIMIT_CLIENT_REQUEST_ID_BYTES)
         answer_field(call, "x-ms-client-request-id", client_id);
 }
 
@@ -220,9 +219,10 @@ void answer_error(struct call *call, enum azure_error error)
         answer_line(call, "\r\n");
         return;
     }
-    error_body(call, error, &body);
-    if (body.failed || (!call->is_head && body.len > call->request->data_capacity))
-        answer_end_empty(call);
+    if (!call->is_head)
+        error_body(call, error, &body);
+    if (call->is_head || body.failed || body.len > call->request->data_capacity)
+        answer_end_empty(call); /* HEAD: a body that is not sent is not announced either */
     else
         (void)answer_xml(call, &body);
 }

@@ -77,7 +77,7 @@ static void find_kernel(const struct probe_source *source, struct probe_kernel *
     char choices[PROBE_TEXT_BYTES];
 
     copy_text(kernel->release, source->release);
-    kernel->page_bytes = sysconf(_SC_PAGESIZE);
+    kernel->page_bytes = source->calls->page_bytes();
     (void)tree_line(choices, sizeof(choices), source->root, "/sys/kernel/mm/transparent_hugepage/enabled");
     parse_choice(choices, kernel->huge_pages, sizeof(kernel->huge_pages));
     find_config(source, kernel);

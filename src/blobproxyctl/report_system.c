@@ -49,10 +49,10 @@ static void add_kernel(const struct probe_kernel *kernel, struct report *report)
 {
     (void)report_add(report, REPORT_FACT, "kernel", "a driver must be built for this one", "%s", kernel->release);
     add_config(kernel, report);
-    if (kernel->page_bytes == 4096)
+    if (kernel->page_bytes == DEVICE_PAGE_BYTES)
         (void)report_add(report, REPORT_GOOD, "page size", "", "%ld", kernel->page_bytes);
     else
-        (void)report_add(report, REPORT_LOOK, "page size", "all that is known of the device is for pages of 4096", "%ld",
+        (void)report_add(report, REPORT_BAD, "page size", "the device's driver works with pages of 4096 bytes only", "%ld",
                          kernel->page_bytes);
     (void)report_add(report, REPORT_FACT, "transparent huge pages", "no setting does harm: blobproxyd writes to its pages first",
                      "%s", or_unknown(kernel->huge_pages));

@@ -72,6 +72,12 @@ static struct report_verdict usable(const char *path)
     return result;
 }
 
+static struct report_verdict with_other_pages(const char *path)
+{
+    return about_node("upstream", path, "has a driver that works with pages of 4096 bytes only, and this kernel has larger ones",
+                      "use a kernel with pages of 4096 bytes; until then " NEXT_UPSTREAM);
+}
+
 static const struct probe_device *blob_device(const struct probe_facts *facts)
 {
     for (unsigned i = 0; i < facts->device_count; i++)
@@ -114,7 +120,7 @@ struct report_verdict report_verdict(const struct probe_facts *facts)
     const char *path;
 
     if ((path = node_of(facts, is_usable)))
-        return usable(path);
+        return facts->kernel.page_bytes == DEVICE_PAGE_BYTES ? usable(path) : with_other_pages(path);
     if ((path = node_of(facts, is_forbidden)))
         return about_node("upstream", path, "may not be opened by this user", "the same as root: sudo blobproxyctl probe");
     if ((path = node_of(facts, is_being_removed)))

@@ -150,7 +150,8 @@ static void refuse(struct connection *connection, struct guard_verdict verdict)
     buf_init(&text, ERROR_BYTES_MAX);
     metrics_add(env->metrics, METRIC_ERROR_GUARD, 1);
     metrics_answer(env->metrics, OPERATION_Unknown, azure_error_status(verdict.error));
-    if (exchange_error_text(&text, verdict.error, verdict.detail, request_id) == 0)
+    if (exchange_error_text(&text, verdict.is_parsed ? connection->admission->head : NULL, verdict.error, verdict.detail,
+                            request_id) == 0)
         (void)send(connection->socket, text.bytes, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     log_refusal(connection, verdict, request_id);
     (void)shutdown(connection->socket, SHUT_WR);

@@ -137,9 +137,10 @@ void exchange_expire(struct exchange *x);
 /* Why the client will not get the whole answer, for the log; why is static. The first reason counts. */
 void exchange_blame(struct exchange *x, const char *why);
 
-/* For errors found before an exchange could begin (a malformed head): the whole response as bytes, Connection: close. request_id
- * may be NULL; else it has AZURE_REQUEST_ID_BYTES. */
-int exchange_error_text(struct buf *text, enum azure_error error, const char *detail, char *ret_request_id);
+/* For errors found before an exchange could begin (a malformed head): the whole response as bytes, Connection: close. request is
+ * what its fields echo; NULL where it could not be parsed. request_id may be NULL; else it has AZURE_REQUEST_ID_BYTES. */
+int exchange_error_text(struct buf *text, const struct head *request, enum azure_error error, const char *detail,
+                        char *ret_request_id);
 
 /* What was refused before it became an exchange: into the list of failures and, as configured, the access log. */
 void exchange_tell_refused(struct exchange_env *env, const struct access *access);

@@ -352,6 +352,7 @@ int exchange_open_response(struct slot *slot, struct buf *bytes, struct head *re
         return -EBADMSG;
     if (head_find(ret_head, "Transfer-Encoding") || ret_head->status < 200)
         return -EBADMSG;
+    head_drop_hop_by_hop(ret_head);
     terminate_slices(bytes, ret_head);
     *ret_body_bytes = body_bytes;
     return 0;

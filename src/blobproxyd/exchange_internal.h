@@ -41,6 +41,7 @@ struct upload;
 /* Values of the fields of the proxy's own errors. */
 struct own_values {
     char request_id[AZURE_REQUEST_ID_BYTES], date[CLOCK_HTTP_DATE_BYTES], version[64];
+    char client_request_id[LIMIT_CLIENT_REQUEST_ID_BYTES + 1];
     char detail[256]; /* "": the answer is not of the proxy's own */
 };
 

@@ -34,15 +34,35 @@ static void add_field(struct head *head, const char *name, const char *value)
     (void)r; /* a handful of fields always fits */
 }
 
-/* Fields of an error in the order the service uses. */
-static void error_fields(struct head *head, enum azure_error error, struct own_values *values)
+/* Copies a field of the request as it is echoed in every response of the service. */
+static void echo_field(struct head *head, const struct head *request, const char *name, char *text, size_t text_bytes)
+{
+    struct slice value = request ? head_value(request, name) : (struct slice){NULL, 0};
+
+    if (value.len == 0 || value.len >= text_bytes)
+        return;
+    memcpy(text, value.bytes, value.len);
+    text[value.len] = '\0';
+    add_field(head, name, text);
+}
+
+static bool is_head_request(const struct head *request)
+{
+    return request && slice_equal(request->method, SLICE("HEAD"));
+}
+
+/* Fields of an error in the order the service uses. request: NULL where it could not be parsed. */
+static void error_fields(struct head *head, const struct head *request, enum azure_error error, struct own_values *values)
 {
     head->status = (uint16_t)azure_error_status(error);
     head->reason = slice_of(head_reason(head->status));
     head->field_count = 0;
-    add_field(head, "Content-Type", "application/xml");
+    if (!is_head_request(request)) /* a body that is not sent must not be announced: SDKs try to read it */
+        add_field(head, "Content-Type", "application/xml");
     add_field(head, "x-ms-error-code", azure_error_code(error));
     add_field(head, "x-ms-request-id", values->request_id);
+    echo_field(head, request, "x-ms-client-request-id", values->client_request_id, sizeof(values->client_request_id));
+    echo_field(head, request, "x-ms-version", values->version, sizeof(values->version));
     clock_format_http(clock_wall_us(), values->date);
     add_field(head, "Date", values->date);
     if (head->status == 503)
@@ -51,18 +71,12 @@ static void error_fields(struct head *head, enum azure_error error, struct own_v
 
 static void write_error(struct exchange *x, enum azure_error error, const char *detail)
 {
-    struct slice version = head_value(&x->request, "x-ms-version");
-
     azure_guid_text(x->guid, x->own_values.request_id);
-    error_fields(&x->response, error, &x->own_values);
-    if (version.bytes && version.len < sizeof(x->own_values.version)) {
-        memcpy(x->own_values.version, version.bytes, version.len);
-        x->own_values.version[version.len] = '\0';
-        add_field(&x->response, "x-ms-version", x->own_values.version);
-    }
+    error_fields(&x->response, &x->request, error, &x->own_values);
     snprintf(x->own_values.detail, sizeof(x->own_values.detail), "%.*s", (int)sizeof(x->own_values.detail) - 1, detail);
     buf_clear(&x->response_bytes);
-    if (azure_error_xml(&x->response_bytes, error, detail, x->own_values.request_id, clock_wall_us()) < 0)
+    if (is_head_request(&x->request) ||
+        azure_error_xml(&x->response_bytes, error, detail, x->own_values.request_id, clock_wall_us()) < 0)
         buf_clear(&x->response_bytes);
     x->answer_body = x->response_bytes.bytes;
     x->answer_bytes = x->response_bytes.len;
@@ -127,7 +141,8 @@ void exchange_refuse_overwritten(struct exchange *x)
                     "unknown.");
 }
 
-int exchange_error_text(struct buf *text, enum azure_error error, const char *detail, char *ret_request_id)
+int exchange_error_text(struct buf *text, const struct head *request, enum azure_error error, const char *detail,
+                        char *ret_request_id)
 {
     struct buf xml CLEANUP(buf_free);
     struct own_values values;
@@ -140,8 +155,8 @@ int exchange_error_text(struct buf *text, enum azure_error error, const char *de
     azure_guid_text(guid, values.request_id);
     if (ret_request_id)
         memcpy(ret_request_id, values.request_id, sizeof(values.request_id));
-    error_fields(&head, error, &values);
-    if (azure_error_xml(&xml, error, detail, values.request_id, clock_wall_us()) < 0)
+    error_fields(&head, request, error, &values);
+    if (!is_head_request(request) && azure_error_xml(&xml, error, detail, values.request_id, clock_wall_us()) < 0)
         return -ENOMEM;
     snprintf(length, sizeof(length), "%zu", xml.len);
     add_field(&head, "Content-Length", length);

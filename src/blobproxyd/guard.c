@@ -84,6 +84,41 @@ static bool is_all_digits(struct slice value)
     return value.len > 0 && value.len <= 18;
 }
 
+static struct slice trim(struct slice text)
+{
+    while (text.len > 0 && (text.bytes[0] == ' ' || text.bytes[0] == '\t'))
+        text = (struct slice){text.bytes + 1, text.len - 1};
+    while (text.len > 0 && (text.bytes[text.len - 1] == ' ' || text.bytes[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+/* Connection takes fields away from a request after its signature was verified, which does not cover Connection. So it may name
+ * only what is of no use beyond this hop. */
+static bool is_connection_option(struct slice name)
+{
+    static const char *const known[] = {"close",          "keep-alive", "Proxy-Connection", "Upgrade",
+                                        "HTTP2-Settings", "TE",         "Trailer",          NULL};
+
+    for (const char *const *option = known; *option; option++)
+        if (slice_equal_nocase(name, slice_of(*option)))
+            return true;
+    return name.len == 0; /* RFC 9110, 5.6.1: empty elements of a list mean nothing */
+}
+
+static bool is_connection(struct slice value)
+{
+    while (value.len > 0) {
+        const char *comma = memchr(value.bytes, ',', value.len);
+        size_t len = comma ? (size_t)(comma - value.bytes) : value.len;
+
+        if (!is_connection_option(trim((struct slice){value.bytes, len})))
+            return false;
+        value = comma ? (struct slice){comma + 1, value.len - len - 1} : (struct slice){NULL, 0};
+    }
+    return true;
+}
+
 struct counts {
     unsigned hosts, lengths;
 };
@@ -105,6 +140,9 @@ static struct guard_verdict check_field(const struct head_field *field, struct c
     } else if (slice_equal_nocase(field->name, SLICE("Expect"))) {
         if (!slice_equal_nocase(field->value, SLICE("100-continue")))
             return refuse(AZURE_InvalidHeaderValue, "Expect may only be 100-continue.");
+    } else if (slice_equal_nocase(field->name, SLICE("Connection"))) {
+        if (!is_connection(field->value))
+            return refuse(AZURE_InvalidHeaderValue, "Connection may only name close, keep-alive and fields of this hop.");
     }
     return let_in;
 }
@@ -161,11 +199,12 @@ static struct guard_verdict check_whole(const char *bytes, size_t len, struct he
     struct guard_verdict verdict = guard_check(head);
     uint64_t body_bytes = 0;
 
+    if (verdict.error == AZURE_OK && len + count_records(head) * LIMIT_HEAD_RECORD_BYTES > LIMIT_PARSED_HEAD_BYTES)
+        verdict =
+            refuse(AZURE_RequestHeadersTooLarge, "The head of a request may have 32 KiB, less with many fields or parameters.");
+    verdict.is_parsed = true;
     if (verdict.error != AZURE_OK)
         return verdict;
-    if (len + count_records(head) * LIMIT_HEAD_RECORD_BYTES > LIMIT_PARSED_HEAD_BYTES)
-        return refuse(AZURE_RequestHeadersTooLarge,
-                      "The head of a request may have 32 KiB, less with many fields or parameters.");
     if (head_content_length(head, &body_bytes) < 0)
         body_bytes = 0;
     verdict.request_bytes = len + body_bytes;

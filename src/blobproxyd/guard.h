@@ -13,6 +13,7 @@
 struct guard_verdict {
     enum azure_error error; /* AZURE_OK: let it in */
     const char *detail;     /* what is wrong, for the client's error body; static text */
+    bool is_parsed;         /* of guard_scan(), with GUARD_REFUSED: *head has the request */
     /* Of guard_scan(), with GUARD_COMPLETE: where the head begins, and how long it is with the body that it announces. */
     size_t empty_line_bytes;
     uint64_t request_bytes;
@@ -20,7 +21,7 @@ struct guard_verdict {
 
 /* Checks method, target and fields of a request as parsed by anybody: token names, no control characters, exactly one valid
  * Host, at most one all-digit Content-Length, known methods, origin-form target without '#' or "%00", Expect only
- * 100-continue, no Transfer-Encoding. */
+ * 100-continue, no Transfer-Encoding, Connection only with the options of HTTP. */
 struct guard_verdict guard_check(const struct head *request);
 
 enum guard_scan { GUARD_INCOMPLETE, GUARD_COMPLETE, GUARD_REFUSED };

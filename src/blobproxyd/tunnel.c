@@ -410,7 +410,7 @@ static void tunnel_refuse(struct tunnel *tunnel)
     buf_init(&text, ANSWER_BYTES_MAX);
     count(tunnel, METRIC_TLS_PLAIN);
     log_debug("tls-failed", "a client speaks no TLS on the TLS listener; its endpoint must begin with https://");
-    if (exchange_error_text(&text, AZURE_MalformedRequest, "This port speaks TLS: write https:// instead of http://.", NULL) == 0)
+    if (exchange_error_text(&text, NULL, AZURE_MalformedRequest, "This port speaks TLS: write https:// instead of http://.", NULL) == 0)
         (void)send(tunnel->outer, text.bytes, text.len, MSG_DONTWAIT | MSG_NOSIGNAL);
     tunnel_linger(tunnel);
     tunnel_discard(tunnel);

@@ -6,19 +6,18 @@
 #include <stdio.h>
 #include <string.h>
 
-int err_set(struct err *err, int code, const char *format, ...)
+void err_put(struct err *err, const char *format, ...)
 {
     char text[ERR_TEXT_BYTES]; /* the arguments may point into err itself */
     va_list args;
 
     if (err == NULL)
-        return code;
+        return;
     va_start(args, format);
     if (vsnprintf(text, sizeof(text), format, args) < 0)
         text[0] = '\0';
     va_end(args);
     memcpy(err->text, text, strlen(text) + 1);
-    return code;
 }
 
 int err_wrap(struct err *err, int code, const char *format, ...)

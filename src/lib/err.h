@@ -10,8 +10,17 @@ struct err {
     char text[ERR_TEXT_BYTES];
 };
 
-/* Replaces the text; longer texts are cut. Returns code, so that "return err_set(err, -EINVAL, ...)" works. err may be NULL. */
-int err_set(struct err *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Replaces the text; longer texts are cut. err may be NULL. */
+void err_put(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, and its value is code, so that "return err_set(err, -EINVAL, ...)" works. A macro, so that compilers know which code
+ * is returned and that a caller which has 0 has its results, too. */
+#define err_set(err, code, ...)                                                                                                  \
+    ({                                                                                                                           \
+        const int code_ __attribute__((unused)) = (code);                                                                        \
+        err_put((err), __VA_ARGS__);                                                                                             \
+        code_;                                                                                                                   \
+    })
 
 /* Puts "outer: " in front of the text. Returns code. err may be NULL. */
 int err_wrap(struct err *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -238,6 +238,8 @@ bool head_is_hop_by_hop(const struct head *head, struct slice name)
 
     if (slice_equal_nocase(name, SLICE("Content-Length")))
         return false;
+    if (head->status != 0 && slice_equal_nocase(name, SLICE("Host")))
+        return true;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (slice_equal_nocase(name, slice_of(names[i])))
             return true;
@@ -245,6 +247,19 @@ bool head_is_hop_by_hop(const struct head *head, struct slice name)
         if (slice_equal_nocase(head->fields[i].name, SLICE("Connection")) && is_listed(head->fields[i].value, name))
             return true;
     return false;
+}
+
+void head_drop_hop_by_hop(struct head *head)
+{
+    bool is_dropped[LIMIT_HEAD_FIELDS];
+    uint16_t kept = 0;
+
+    for (unsigned i = 0; i < head->field_count; i++)
+        is_dropped[i] = head_is_hop_by_hop(head, head->fields[i].name);
+    for (unsigned i = 0; i < head->field_count; i++)
+        if (!is_dropped[i])
+            head->fields[kept++] = head->fields[i];
+    head->field_count = kept;
 }
 
 int head_add(struct head *head, struct slice name, struct slice value)

@@ -49,9 +49,12 @@ const struct head_field *head_find(const struct head *head, const char *name);
 /* Its value, or an empty slice with bytes == NULL when the field is absent. */
 struct slice head_value(const struct head *head, const char *name);
 
-/* Is a field of that name for this hop only: one of the standard ones, or named in a Connection field? Never Content-Length: what
- * frames a body is nobody's to take away. */
+/* Is a field of that name for this hop only (RFC 9110, 7.6.1): one of the standard ones, or named in a Connection field? In a
+ * response Host is, too, as it means nothing there. Never Content-Length, which frames the body. */
 bool head_is_hop_by_hop(const struct head *head, struct slice name);
+
+/* Takes those fields away. */
+void head_drop_hop_by_hop(struct head *head);
 
 /* Appends to a struct of fields that the caller composes by hand (the slices are kept, not copied). -E2BIG when full. */
 int head_add(struct head *head, struct slice name, struct slice value) MUST_CHECK;

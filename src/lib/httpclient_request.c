@@ -140,7 +140,7 @@ static int request_take_head(struct httprequest *request)
     struct head head = {.status = 0};
     int rc = head_parse_response(request->head.bytes, request->head.len, &head);
 
-    if (rc < 0)
+    if (rc != 0)
         return (int)request_give_up(request, -EPROTO,
                                     rc == -E2BIG ? "the answer has too many fields" : "the answer's head is no HTTP", 1);
     if (head.status == 101)

@@ -33,6 +33,9 @@
 #define LIMIT_LIST_RESULTS 5000u
 #define LIMIT_PUT_PAGE_BYTES (4u * 1024 * 1024)
 
+/* What of x-ms-client-request-id is echoed: the documented maximum. */
+#define LIMIT_CLIENT_REQUEST_ID_BYTES 1024u
+
 /* Clock difference that a SharedKey signature may have: 15 minutes, as the service documents. */
 #define LIMIT_SIGNATURE_SKEW_S 900
 

@@ -138,7 +138,12 @@ static int driver_close(int fd)
     return close(fd);
 }
 
-static const struct device_calls driver_calls = {driver_open, driver_ioctl, driver_close};
+static long driver_page_bytes(void)
+{
+    return DEVICE_PAGE_BYTES;
+}
+
+static const struct device_calls driver_calls = {driver_open, driver_ioctl, driver_close, driver_page_bytes};
 
 static unsigned driver_figure(const unsigned *figure)
 {

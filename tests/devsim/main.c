@@ -173,11 +173,21 @@ static int run_faults(struct sim *sim)
     return r;
 }
 
+/* /proc/PID/pagemap has an entry for each of the kernel's pages. */
+static int check_pages(struct sim *sim)
+{
+    return sysconf(_SC_PAGESIZE) == AZBLOB_PAGE_BYTES
+               ? 0
+               : err_set(&sim->err, -ENOTSUP, "the device needs a kernel with pages of %u bytes", AZBLOB_PAGE_BYTES);
+}
+
 static int set_up(struct sim *sim)
 {
     struct timeval wait = {sim->options.wait_s, 0};
-    int r = catch_signals(sim);
+    int r = check_pages(sim);
 
+    if (r == 0)
+        r = catch_signals(sim);
     if (r == 0)
         r = make_driver(sim);
     if (r == 0)

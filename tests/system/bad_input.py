@@ -64,6 +64,8 @@ MALFORMED = [
     ("Transfer-Encoding", put("Transfer-Encoding: chunked\r\n", b"3\r\nabc\r\n0\r\n\r\n"), (411,), "MissingContentLengthHeader"),
     ("unknown Transfer-Encoding", put("Transfer-Encoding: gzip\r\n", b"abc"), (400, 411, 501), None),
     ("Transfer-Encoding with a blank", put("Transfer-Encoding : chunked\r\n", b"0\r\n\r\n"), (400, 411), None),
+    ("Connection that names a condition", put("If-None-Match: *\r\nConnection: if-none-match\r\nContent-Length: 0\r\n"), (400,), "InvalidHeaderValue"),
+    ("Connection that names the framing", put("Content-Length: 3\r\nConnection: content-length\r\n", b"abc"), (400,), "InvalidHeaderValue"),
     ("unknown expectation", put("Expect: 200-ok\r\nContent-Length: 3\r\n", b"abc"), (400, 417), None),
 ]
 
@@ -196,6 +198,38 @@ def short_body_step(daemon):
             daemon.wait_idle()
 
 
+def unsigned_connection_step(daemon):
+    """A signature does not cover Connection, so it must not take a signed condition away."""
+    target = "/box/condition"
+    daemon.exchange(put_blob(target, b"first")).must_be(201)
+    for condition in (("If-None-Match", "*"), ("If-Match", '"0x1"'), ("Content-MD5", "AAAAAAAAAAAAAAAAAAAAAA=="), ("x-ms-lease-id", "x")):
+        with step(f"Connection does not take {condition[0]} away from a signed request"):
+            whole = put_blob(target, b"second", [condition])
+            tampered = whole.replace(b"\r\n", b"\r\nConnection: " + condition[0].encode() + b"\r\n", 1)
+            daemon.exchange(tampered).must_be(400, "InvalidHeaderValue")
+            equal(daemon.exchange(request("GET", target)).must_be(200).body, b"first")
+
+
+def echo_steps(daemon):
+    """What every response of the service has, refusals of the proxy included."""
+    own = [("x-ms-client-request-id", "my-id"), ("x-ms-version", "2021-12-02")]
+    for name, data, status in (
+        ("a wrong key", request("GET", "/box/b", own, key="AAAA" * 21 + "AA=="), 403),
+        ("an unknown account", request("GET", "/box/b", own, account="nobodysaccount"), 403),
+        ("a foreign host", request("GET", "/box/b", own).replace(b"Host: 127.0.0.1", b"Host: nothing.example"), 400),
+        ("a method that is none", request("BREW", "/box/b", own), 405),
+        ("a missing blob", request("GET", "/box/missing", own), 404),
+    ):
+        with step(f"{name}: the response has the ids and the version, to HEAD without a body or its type"):
+            for sent, method in ((data, "GET"), (data.replace(b"GET ", b"HEAD ", 1), "HEAD")):
+                answer = daemon.exchange(sent, method)
+                assert answer.status in (status, 403), f"{answer!r}"
+                equal((answer.header("x-ms-client-request-id"), answer.header("x-ms-version")), ("my-id", "2021-12-02"))
+                assert answer.header("x-ms-request-id") and answer.code, f"{answer.headers}"
+                if sent.startswith(b"HEAD"):
+                    equal((answer.header("Content-Type"), answer.header("Content-Length") or "0"), (None, "0"))
+
+
 def head_error_step(daemon):
     with step("an error for HEAD has the code and no body, and the next answer is in step"):
         with Connection(daemon.address) as connection:
@@ -215,6 +249,8 @@ def main():
         kept_steps(daemon)
         pipelined_steps(daemon)
         head_error_step(daemon)
+        unsigned_connection_step(daemon)
+        echo_steps(daemon)
         with step("nothing is left busy"):
             daemon.wait_idle()
     return finish()

@@ -44,7 +44,12 @@ static int fake_close(int fd)
     return fd == FD ? 0 : -EBADF;
 }
 
-static const struct device_calls calls = {fake_open, fake_ioctl, fake_close};
+static long fake_page_bytes(void)
+{
+    return fake_driver.page_bytes;
+}
+
+static const struct device_calls calls = {fake_open, fake_ioctl, fake_close, fake_page_bytes};
 
 struct probe_source probe_fixture_source(void)
 {
@@ -53,7 +58,7 @@ struct probe_source probe_fixture_source(void)
 
 void probe_fixture_begin(void)
 {
-    fake_driver = (struct fake_driver){.open = -ENOENT};
+    fake_driver = (struct fake_driver){.open = -ENOENT, .page_bytes = 4096};
     for (unsigned i = 0; i < PROBE_NUMBERS; i++)
         fake_driver.numbers[i] = -EINVAL;
     (void)snprintf(root, sizeof(root), "/tmp/probe-test-XXXXXX");

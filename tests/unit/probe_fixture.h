@@ -11,6 +11,7 @@ struct fake_driver {
     const char *path;               /* the only one that it opens, without the root; NULL: any */
     int numbers[PROBE_NUMBERS];     /* raw answers of its ioctl, -EFAULT for a number that it knows */
     bool ignores_credentials;       /* a child gets the same answers */
+    long page_bytes;                /* of its kernel: 4096 */
     unsigned opens, closes, ioctls; /* calls of this process */
     unsigned arguments;             /* ioctls with something to read: there must be none */
 };

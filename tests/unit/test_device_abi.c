@@ -50,7 +50,14 @@ static int fake_close(int fd)
     return fd == FD ? 0 : -EBADF;
 }
 
-static const struct device_calls calls = {fake_open, fake_ioctl, fake_close};
+static long page_bytes = 4096;
+
+static long fake_page_bytes(void)
+{
+    return page_bytes;
+}
+
+static const struct device_calls calls = {fake_open, fake_ioctl, fake_close, fake_page_bytes};
 
 static uint32_t seen32(size_t offset)
 {
@@ -158,12 +165,13 @@ Test(device_abi, the_kernel_says_that_dev_null_knows_no_number)
 /* ---- opening what has a known driver ---- */
 
 static int answers[DEVICE_COMMANDS];
-static unsigned closes;
+static unsigned closes, ioctls;
 
 static int ioctl_of_a_driver(int fd, unsigned long number, void *argument)
 {
     (void)fd;
     (void)argument;
+    ioctls++;
     return answers[number == 0xC048520A ? DEVICE_COMMAND_VENDOR : DEVICE_COMMAND_LIST];
 }
 
@@ -175,11 +183,11 @@ static int counted_close(int fd)
 
 static int open_known(int list, int vendor, enum device_command *ret_command, struct err *err)
 {
-    static const struct device_calls known_calls = {fake_open, ioctl_of_a_driver, counted_close};
+    static const struct device_calls known_calls = {fake_open, ioctl_of_a_driver, counted_close, fake_page_bytes};
 
     answers[DEVICE_COMMAND_LIST] = list;
     answers[DEVICE_COMMAND_VENDOR] = vendor;
-    closes = 0;
+    closes = ioctls = 0;
     return device_open_known(&known_calls, DEVICE_PATH, ret_command, err);
 }
 
@@ -217,6 +225,18 @@ Test(device_abi, a_device_that_is_removed_or_somebody_elses_is_not_asked_again)
     cr_assert_eq(closes, 1);
     cr_assert_eq(open_known(-EACCES, -EFAULT, &command, &err), -EACCES);
     cr_assert_not_null(strstr(err.text, DEVICE_PATH));
+}
+
+Test(device_abi, a_kernel_with_pages_of_64_kib_is_refused_before_its_driver_is_asked)
+{
+    enum device_command command;
+    struct err err;
+
+    page_bytes = 65536;
+    cr_assert_eq(open_known(-EFAULT, -EFAULT, &command, &err), -ENOTSUP);
+    cr_assert_eq(closes, 1);
+    cr_assert_eq(ioctls, 0);
+    cr_assert_str_eq(err.text, DEVICE_PATH ": its driver needs a kernel with pages of 4096 bytes; those of this one have 65536");
 }
 
 /* ---- a transfer ---- */

@@ -58,6 +58,13 @@ static const struct refused refused[] = {
     R("PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n", MissingContentLengthHeader),
     R("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", MissingContentLengthHeader),
     R("PUT /a HTTP/1.1\r\nHost: h\r\nExpect: 200-maybe\r\nContent-Length: 1\r\n\r\n", InvalidHeaderValue),
+    R("GET /a HTTP/1.1\r\nHost: h\r\nConnection: if-none-match\r\n\r\n", InvalidHeaderValue),
+    R("GET /a HTTP/1.1\r\nHost: h\r\nConnection: close, x-ms-lease-id\r\n\r\n", InvalidHeaderValue),
+    R("GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\nConnection: Host\r\n\r\n", InvalidHeaderValue),
+    R("GET /a HTTP/1.1\r\nHost: h\r\nConnection: Content-Length\r\n\r\n", InvalidHeaderValue),
+    R("GET /a HTTP/1.1\r\nHost: h\r\nConnection: Transfer-Encoding\r\n\r\n", InvalidHeaderValue),
+    R("GET /a HTTP/1.1\r\nHost: h\r\nConnection: Authorization\r\n\r\n", InvalidHeaderValue),
+    R("GET /a HTTP/1.1\r\nHost: h\r\nConnection: close;x\r\n\r\n", InvalidHeaderValue),
     R("\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", MalformedRequest),
     R("GET /a HTTP/1.1\nHost: h\n\n", MalformedRequest),
     R("\x16\x03\x01\x02\x01\r\n\r\n", MalformedRequest),
@@ -89,6 +96,9 @@ static const char *const accepted[] = {
     "OPTIONS /a HTTP/1.1\r\nHost: h\r\nOrigin: http://x\r\n\r\n",
     "POST /a?comp=batch HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\n\r\nbody follows",
     "GET /a HTTP/1.0\r\nHost: h\r\n\r\n",
+    "GET /a HTTP/1.1\r\nHost: h\r\nConnection: Keep-Alive\r\n\r\n",
+    "GET /a HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n",
+    "GET /a HTTP/1.1\r\nHost: h\r\nConnection: , close,\tTE ,\r\nConnection:\r\n\r\n",
 };
 
 Test(guard, lets_good_requests_in)

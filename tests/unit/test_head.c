@@ -437,3 +437,16 @@ Test(head, fields_of_one_hop_are_the_standard_ones_and_those_that_connection_nam
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
         cr_expect_not(head_is_hop_by_hop(&head, slice_of(kept[i])), "%s", kept[i]);
 }
+
+Test(head, a_response_loses_what_was_for_its_hop_only)
+{
+    static const char text[] =
+        "HTTP/1.1 200 OK\r\nX-One: 1\r\nHost: h\r\nConnection: x-one, Content-Length\r\nTE: a\r\nTrailer: b\r\n"
+        "Upgrade: c\r\nContent-Length: 3\r\nETag: d\r\n\r\n";
+
+    cr_assert_eq(head_parse_response(text, sizeof(text) - 1, &head), 0);
+    head_drop_hop_by_hop(&head);
+    cr_assert_eq(head.field_count, 2);
+    cr_expect(slice_equal(head.fields[0].name, SLICE("Content-Length")));
+    cr_expect(slice_equal(head.fields[1].name, SLICE("ETag")));
+}

@@ -75,6 +75,18 @@ Test(probe_report, either_number_makes_the_device_usable)
     expect_verdict("device", "/dev/azure_blob opens", "channel.type = auto");
 }
 
+Test(probe_report, a_device_is_of_no_use_to_a_kernel_with_pages_of_64_kib)
+{
+    put_azure();
+    put_blob_device("hv_azure_blob");
+    driver_answers(-EFAULT, -EINVAL, -EINVAL);
+    fake_driver.page_bytes = 65536;
+    make();
+    expect_verdict("upstream", "pages of 4096 bytes only", "upstream.fallback = https");
+    cr_assert_eq(row("page size")->mark, REPORT_BAD);
+    cr_assert_str_eq(row("page size")->value, "65536");
+}
+
 Test(probe_report, a_device_of_another_name_has_to_be_configured)
 {
     const struct probe_source source = probe_fixture_source();

@@ -8,8 +8,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
-#define PAGE_BYTES 4096u
-
 /* struct az_blob_request_sync of the published drivers; 72 bytes in both numbers. */
 struct device_argument {
     uint8_t guid[16];
@@ -63,7 +61,12 @@ static int system_close(int fd)
     return close(fd) < 0 ? -errno : 0;
 }
 
-const struct device_calls device_calls_system = {system_open, system_ioctl, system_close};
+static long system_page_bytes(void)
+{
+    return sysconf(_SC_PAGESIZE);
+}
+
+const struct device_calls device_calls_system = {system_open, system_ioctl, system_close, system_page_bytes};
 
 uint32_t device_command_number(enum device_command command)
 {
@@ -113,13 +116,25 @@ static int find_command(const struct device_calls *calls, int fd, const char *pa
                    device_command_number(DEVICE_COMMAND_VENDOR), strerror(-errors[DEVICE_COMMAND_VENDOR]));
 }
 
+static int check_pages(const struct device_calls *calls, const char *path, struct err *err)
+{
+    long bytes = calls->page_bytes();
+
+    if (bytes == DEVICE_PAGE_BYTES)
+        return 0;
+    return err_set(err, -ENOTSUP, "%s: its driver needs a kernel with pages of %d bytes; those of this one have %ld", path,
+                   DEVICE_PAGE_BYTES, bytes);
+}
+
 int device_open_known(const struct device_calls *calls, const char *path, enum device_command *ret_command, struct err *err)
 {
     int fd = device_open(calls, path);
 
     if (fd < 0)
         return err_set(err, fd, "open %s: %s", path, strerror(-fd));
-    int r = find_command(calls, fd, path, ret_command, err);
+    int r = check_pages(calls, path, err);
+    if (r == 0)
+        r = find_command(calls, fd, path, ret_command, err);
     if (r < 0)
         (void)calls->close(fd);
     return r < 0 ? r : fd;
@@ -127,7 +142,8 @@ int device_open_known(const struct device_calls *calls, const char *path, enum d
 
 static uint32_t pages_of(const void *buffer, uint32_t bytes)
 {
-    uint64_t first = (uintptr_t)buffer / PAGE_BYTES, end = ((uint64_t)(uintptr_t)buffer + bytes + PAGE_BYTES - 1) / PAGE_BYTES;
+    uint64_t first = (uintptr_t)buffer / DEVICE_PAGE_BYTES;
+    uint64_t end = ((uint64_t)(uintptr_t)buffer + bytes + DEVICE_PAGE_BYTES - 1) / DEVICE_PAGE_BYTES;
 
     return bytes == 0 ? 0 : (uint32_t)(end - first);
 }

@@ -22,11 +22,17 @@
 /* What stands in response_bytes and status before the call and is still there when a driver has written nothing back. */
 #define DEVICE_STATUS_UNSET 0x0ACE0ACEu
 
-/* The seam under it: the kernel's calls, or a test's. Each as the call of that name, but a negative errno instead of -1. */
+/* The only size of the kernel's pages that published drivers work with: they hand the numbers of its pages to the host, which
+ * counts in pages of 4096 bytes and would read and write elsewhere in the guest's memory. */
+#define DEVICE_PAGE_BYTES 4096
+
+/* The seam under it: the kernel's calls, or a test's. The first three as the call of that name, but a negative errno instead of
+ * -1. */
 struct device_calls {
     int (*open)(const char *path);
     int (*ioctl)(int fd, unsigned long number, void *argument);
     int (*close)(int fd);
+    long (*page_bytes)(void); /* of the kernel */
 };
 extern const struct device_calls device_calls_system;
 
@@ -49,7 +55,7 @@ int device_probe(const struct device_calls *calls, int fd, enum device_command c
 int device_probe_number(const struct device_calls *calls, int fd, uint32_t number) MUST_CHECK;
 
 /* Opens it if its driver knows one of the numbers, and tells which. A descriptor, or a negative errno and in err why
- * ("open PATH: No such file or directory"). */
+ * ("open PATH: No such file or directory"); -ENOTSUP: other numbers, or a kernel with other pages. */
 int device_open_known(const struct device_calls *calls, const char *path, enum device_command *ret_command,
                       struct err *err) MUST_CHECK;
 

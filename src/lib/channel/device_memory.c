@@ -3,6 +3,7 @@
 #include "device_memory.h"
 
 #include "../compat.h"
+#include "../pages.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -26,8 +27,10 @@ static void region_release(struct slot_region *region)
 /* What the kernel still writes there comes as new pages, and nobody reads them. */
 static void region_discard(struct slot_region *region, void *address, size_t bytes)
 {
+    struct page_span span = pages_inside(address, bytes, (size_t)sysconf(_SC_PAGESIZE));
+
     (void)region;
-    (void)madvise(address, bytes, MADV_DONTNEED);
+    (void)madvise(span.start, span.bytes, MADV_DONTNEED);
 }
 
 /* A page never written to is the kernel's zero page, which everybody has: published drivers pin for reading, and the host would

@@ -3,6 +3,7 @@
 #include "channel.h"
 
 #include "../clock.h"
+#include "../pages.h"
 #include "../vmbus/bus.h"
 #include "vsc.h"
 
@@ -78,8 +79,10 @@ static void memory_release(struct slot_region *region)
 /* The host may still have it mapped: what it writes there now comes back as new pages, and nobody reads them. */
 static void memory_discard(struct slot_region *region, void *address, size_t bytes)
 {
+    struct page_span span = pages_inside(address, bytes, (size_t)sysconf(_SC_PAGESIZE));
+
     (void)region;
-    (void)madvise(address, bytes, MADV_REMOVE);
+    (void)madvise(span.start, span.bytes, MADV_REMOVE);
 }
 
 _Static_assert(offsetof(struct emulated_memory, region) == 0, "memory_release casts");
@@ -347,7 +350,7 @@ static int on_offer(struct emulated *emulated, struct err *err)
 
 static int on_opened(struct emulated *emulated, struct err *err)
 {
-    uint32_t status = 0;
+    uint32_t status = UINT32_MAX;
     int r = bus_receive_opened(emulated->socket, &status, err);
 
     if (r < 0)
