@@ -27,6 +27,13 @@
 #define SIGPIPE_IS_IGNORED
 #endif
 
+/* Before 0.9.74 a response's fields are written in the reverse of the order in which they were added. */
+#if MHD_VERSION >= 0x00097400
+#define IS_ADDED_FROM_THE_END false
+#else
+#define IS_ADDED_FROM_THE_END true
+#endif
+
 /* To be suspended when this turn of the library is over: from then on it needs neither a read that finds nothing nor an epoll
  * registration to go on, as it does after being suspended inside of a callback. */
 static void client_halt(struct client *client)
@@ -201,7 +208,7 @@ static enum MHD_Result queue_answer(struct client *client)
     if (!response)
         return MHD_NO;
     for (unsigned i = 0; i < answer.head->field_count; i++) {
-        const struct head_field *field = &answer.head->fields[i];
+        const struct head_field *field = &answer.head->fields[IS_ADDED_FROM_THE_END ? answer.head->field_count - 1 - i : i];
 
         /* An empty value is legal and kept; the library takes none, and blanks around a value mean nothing. */
         if (!is_ours_to_write(field->name))
