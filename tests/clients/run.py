@@ -32,6 +32,10 @@ def can(*command):
     return shutil.which(command[0]) is not None and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+def says(text, *command):
+    return can(*command) and text in subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
 def clients():
     """(name, command or None, why not)"""
     has_js = can("node", "-e", "") and (HERE / "js/node_modules/@azure/storage-blob").is_dir()
@@ -41,7 +45,7 @@ def clients():
         ("Python SDK", [PYTHON, HERE / "python/scenario.py"] if has_python else None, "the azure-storage-blob package is missing"),
         ("curl", [HERE / "curl/scenario.sh"], ""),
         ("rclone", [HERE / "rclone/scenario.sh"], ""),
-        ("restic", [HERE / "restic/scenario.sh"], ""),
+        ("restic", [HERE / "restic/scenario.sh"] if says("azure.", "restic", "options") else None, "this restic was built without Azure"),
         ("GDAL", [HERE / "gdal/scenario.sh"], ""),
         ("pgBackRest", [HERE / "pgbackrest/scenario.sh"], ""),
     ]
