@@ -50,7 +50,7 @@ static int reload(struct daemon *daemon, struct buf *kept, struct err *err)
     int r = conf_reload(daemon->conf, &conf, kept, err);
 
     metrics_add(metrics_shard(daemon->metrics, daemon->shard_count), r < 0 ? METRIC_RELOADS_FAILED : METRIC_RELOADS, 1);
-    if (r < 0) {
+    if (!conf) {
         log_error("reload-failed", "the configuration stays as it was: %s", err->text);
     } else {
         take_conf(daemon, conf);

@@ -7,7 +7,7 @@
 
 #define ACCOUNT "devstoreaccount1"
 #define HOST "127.0.0.1:10000"
-#define FIELDS(...) ((const char *const[]){"Host: " HOST, "x-ms-version: 2021-12-02", __VA_ARGS__ __VA_OPT__(, ) NULL})
+#define FIELDS(...) ((const char *const[]){"Host: " HOST, "x-ms-version: 2021-12-02", ##__VA_ARGS__, NULL})
 
 /* A request as a client would send it; must live as long as the exchange. */
 struct client_request {
