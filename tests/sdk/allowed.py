@@ -9,8 +9,8 @@ WRONG_KEY = "a wrong signature is AuthenticationFailed, as documented; Azurite h
 BLOCK_LIST = "after Put Blob Azurite tells a time of tier change and encryption, after a block list, which a large Put Blob becomes, it does not"
 NO_LENGTH = "a 304, or the refusal of a HEAD, that names no length: the HTTP library of the proxy writes Content-Length: 0, and cannot be told not to"
 
-# What a refusal has beside its code that tells who refused.
-_REFUSER = ("type", "server", "x-ms-version")
+# What a refusal has beside its code that tells who refused. Azure echoes the client's id in every response, Azurite not in these.
+_REFUSER = ("type", "server", "x-ms-version", "x-ms-client-request-id")
 _TIER_TIME = re.compile(r"(access|blob)[-_]?tier[-_]?change", re.IGNORECASE)
 _ENCRYPTED = re.compile(r"server[-_]?encrypted$", re.IGNORECASE)
 _NOTHING = (None, "", ABSENT)

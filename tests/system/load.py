@@ -73,7 +73,12 @@ class Load:
         data = os.urandom(size)
         digest = hashlib.sha256(data).digest()
         before = self.written.pop(target, None)  # neither the old nor the new, until the answer is there
-        answer = client.exchange(put_blob(target, data), "PUT")
+        try:
+            answer = client.exchange(put_blob(target, data), "PUT")
+        except ConnectionRefusedError:  # nothing was sent
+            if before:
+                self.written[target] = before
+            raise
         self._note(answer.status, answer)
         if answer.status != 201:
             return
