@@ -45,6 +45,7 @@ static void client_unhalt(struct client *client)
 
 static void client_suspend(struct client *client)
 {
+    client_unhalt(client);
     client->is_suspended = true;
     client->front->suspended_count++;
     MHD_suspend_connection(client->connection);
@@ -216,10 +217,9 @@ static enum MHD_Result queue_answer(struct client *client)
     return queued;
 }
 
-/* The library has so many bytes of the body that the exchange has not taken. */
-static void client_read_on(struct client *client, size_t untaken_bytes)
+static void client_read_on(struct client *client)
 {
-    uint64_t to_come = exchange_body_left(client->exchange) - untaken_bytes;
+    uint64_t to_come = exchange_body_left(client->exchange) - client->untaken_bytes;
 
     if (to_come > 0 && connection_await_tail(client->admitted, to_come))
         client_suspend(client);
@@ -228,8 +228,6 @@ static void client_read_on(struct client *client, size_t untaken_bytes)
 static enum MHD_Result take_body(struct client *client, const char *bytes, size_t *bytes_left)
 {
     size_t taken;
-
-    client_unhalt(client);
     enum exchange_next next = exchange_body(client->exchange, bytes, *bytes_left, &taken);
 
     *bytes_left -= taken;
@@ -240,7 +238,8 @@ static enum MHD_Result take_body(struct client *client, const char *bytes, size_
         return MHD_NO;
     if (next == EXCHANGE_WAIT)
         return client_wait_now(client);
-    client_read_on(client, *bytes_left);
+    client->untaken_bytes = *bytes_left;
+    client_halt(client);
     return MHD_YES;
 }
 
@@ -248,7 +247,10 @@ static enum MHD_Result take_body(struct client *client, const char *bytes, size_
 static enum MHD_Result begin_body(struct client *client)
 {
     client_enter_moving(client, CLIENT_BODY, 0);
-    if (!MHD_lookup_connection_value(client->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT))
+    client->untaken_bytes = 0;
+    if (MHD_lookup_connection_value(client->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT))
+        client_unhalt(client);
+    else
         client_halt(client);
     return MHD_YES;
 }
@@ -397,7 +399,7 @@ static bool front_turn_over(void *arg)
         else if (client->phase == CLIENT_WAITING)
             client_suspend(client);
         else if (client->phase == CLIENT_BODY)
-            client_read_on(client, 0);
+            client_read_on(client);
     }
     /* What the library was given before this turn and has not opened it has closed, for want of memory. */
     while ((client = TAILQ_FIRST(&front->entering))) {
