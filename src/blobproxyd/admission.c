@@ -259,9 +259,8 @@ static void admit(struct connection *connection, size_t empty_line_bytes, bool i
         (void)!recv(connection->socket, admission->bytes, empty_line_bytes, MSG_DONTWAIT);
     if (connection->client) {
         admission->hooks.proceed(connection->client);
-    } else if (admission->hooks.open(admission->hooks.front, connection, &connection->client) < 0) {
-        connection_forget(connection);
-        admission->hooks.closed(admission->hooks.arg);
+    } else {
+        admission->hooks.open(admission->hooks.front, connection, &connection->client);
     }
 }
 

@@ -409,32 +409,39 @@ static bool front_turn_over(void *arg)
     return front->client_count > front->suspended_count;
 }
 
-int front_open(void *arg, struct connection *connection, void **ret_client)
+void front_open(void *arg, struct connection *connection, void **ret_client)
 {
     struct front *front = arg;
     struct client *client = calloc(1, sizeof(*client));
     socklen_t address_len;
     const struct sockaddr *address = connection_address(connection, &address_len);
 
+    int socket = connection_socket(connection);
+
     if (!client) {
-        (void)close(connection_socket(connection));
-        return -ENOMEM;
+        connection_forget(connection);
+        (void)close(socket);
+        front->hooks.closed(front->hooks.arg);
+        return;
     }
     client->front = front;
     client->admitted = connection;
-    client->fd = connection_socket(connection);
+    client->fd = socket;
     client->is_tls = connection_is_tls(connection);
     client->caller = client->is_tls ? (struct caller){.kind = CALLER_TLS} : caller_of(client->fd);
     client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
     TAILQ_INSERT_TAIL(&front->entering, client, link);
-    if (MHD_add_connection(front->daemon, client->fd, address, address_len) != MHD_YES) {
-        TAILQ_REMOVE(&front->entering, client, link);
-        free(client);
-        return -ENOMEM;
+    if (MHD_add_connection(front->daemon, socket, address, address_len) == MHD_YES) {
+        *ret_client = client;
+        mhdloop_kick(front->loop);
+        return;
     }
-    *ret_client = client;
-    mhdloop_kick(front->loop);
-    return 0;
+    /* The library may have opened and closed it in between, which has ended it. */
+    client = find_entering(front, socket);
+    if (!client)
+        return;
+    TAILQ_REMOVE(&front->entering, client, link);
+    client_free(front, client);
 }
 
 void front_proceed(void *arg)

@@ -21,18 +21,19 @@ struct stage {
     bool cannot_open;
 };
 
-static int on_open(void *front, struct connection *connection, void **ret_client)
+static void on_open(void *front, struct connection *connection, void **ret_client)
 {
     struct stage *stage = front;
 
     if (stage->cannot_open) {
+        connection_forget(connection);
         (void)close(stage->server);
-        return -ENOMEM;
+        stage->closed++;
+        return;
     }
     stage->opened++;
     stage->connection = connection;
     *ret_client = stage;
-    return 0;
 }
 
 static void on_proceed(void *client)
