@@ -6,9 +6,10 @@
  * suspended between requests needs neither its own epoll registration nor a read that finds nothing.
  *
  * The library reads as much as the socket has, so of a client that does not wait for responses (pipelining) all requests that are
- * visible are checked together, and one whose head is incomplete is waited for. The last part of a body (TAIL) is read when all
- * of it is there, so that what follows it is seen, too. What arrives between the look and the read reaches the library unseen,
- * and is checked as the library parsed it (guard_check() in exchange_begin()).
+ * visible are checked together, and one whose head is incomplete is waited for while the socket has room for the rest. The
+ * library reads the last part of a body (TAIL) piece by piece as it arrives, so that what follows it is seen, too. What arrives
+ * between the look and the read reaches the library unseen, and is checked as the library parsed it (guard_check() in
+ * exchange_begin()). Where the library may hold the beginning of such a head, the rest of it must not be refused here.
  */
 #include "admission.h"
 
@@ -18,6 +19,9 @@
 #include "../lib/log.h"
 
 #include <errno.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -29,7 +33,9 @@
 #define TAIL_BYTES LIMIT_CONNECTION_POOL_BYTES /* more than the library reads at once */
 #define SCRATCH_BYTES (TAIL_BYTES + LOOK_BYTES)
 #define ERROR_BYTES_MAX 8192u
-#define LINGER_US 1000000u /* a refused client may read its error this long before the socket is closed */
+#define SKIPPED_LINE_BYTES 2u /* libmicrohttpd 1.0 skips one empty line between requests */
+#define CLOSE_WAIT 8          /* of TCP; netinet/tcp.h and linux/tcp.h do not go together */
+#define LINGER_US 1000000u    /* a refused client may read its error this long before the socket is closed */
 
 enum stage {
     STAGE_WAITING, /* for a whole head */
@@ -50,10 +56,13 @@ struct connection {
     uint64_t deadline_us;  /* WAITING, REFUSED */
     uint64_t hidden_bytes; /* of the last checked request: what had not arrived when it was looked at */
     uint64_t tail_bytes;   /* TAIL: what is awaited */
+    uint64_t head_at;      /* how many bytes the client sent before the first one that is in the socket now, while in step */
+    uint64_t checked_end;  /* the same for the end of the last checked request */
     unsigned admitted;     /* checked requests whose head the library has not read */
     bool is_tls;
     bool has_begun;  /* WAITING: the first byte of a head is there */
-    bool has_news;   /* OPEN: the socket has become readable since */
+    bool has_news;   /* OPEN: the socket has become readable since, or was not seen to its end */
+    bool has_flowed; /* the client has sent something before the response to what came before it */
     bool has_excess; /* what follows the checked requests is invalid */
     bool has_unseen; /* the library has read a head that was not looked at: it may have the beginning of the next one, too */
     bool was_swept;  /* WAITING: a sweep has looked for an end of stream that came together with the last request */
@@ -168,40 +177,91 @@ static bool is_empty_lines(const char *bytes, size_t len)
     return len <= GUARD_EMPTY_LINE_BYTES && strspn(bytes, "\r\n") >= len;
 }
 
-/* Counts the requests that are whole and valid from "at" on. INCOMPLETE: another one has begun. */
+/* Counts the requests that are whole and valid from "at" on, in the len bytes that begin at head_at. INCOMPLETE: another one has
+ * begun. */
 static enum guard_scan count_following(struct connection *connection, size_t len, uint64_t at)
 {
     struct admission *admission = connection->admission;
     struct guard_verdict verdict;
 
     connection->has_excess = false;
+    connection->checked_end = connection->head_at + at;
     while (at < len && !is_empty_lines(admission->bytes + at, len - at)) {
         enum guard_scan found = guard_scan(admission->bytes + at, len - at, admission->head, &verdict);
 
+        connection->has_flowed = true;
+        if (found == GUARD_COMPLETE && verdict.empty_line_bytes > SKIPPED_LINE_BYTES)
+            found = GUARD_REFUSED;
         connection->has_excess = found == GUARD_REFUSED;
         if (found != GUARD_COMPLETE)
             return found;
         connection->admitted++;
         at += verdict.empty_line_bytes + verdict.request_bytes;
+        connection->checked_end = connection->head_at + at;
     }
     connection->hidden_bytes = at > len ? at - len : 0;
     return GUARD_COMPLETE;
 }
 
-static void admit(struct connection *connection, size_t empty_line_bytes)
+/* Whether the socket takes much more than what is in it. What it has counts with all of a segment that was partly read, so a TCP
+ * socket may be full with little to read. */
+static bool has_room(const struct connection *connection)
+{
+    uint32_t memory[SK_MEMINFO_VARS];
+    socklen_t len = sizeof(memory);
+
+    return getsockopt(connection->socket, SOL_SOCKET, SO_MEMINFO, memory, &len) == 0 &&
+           memory[SK_MEMINFO_RMEM_ALLOC] < memory[SK_MEMINFO_RCVBUF] / 2;
+}
+
+/* The library stops between requests or inside of a request line, whose rest never looks like this. */
+static bool begins_like_request(const char *bytes)
+{
+    static const char *const beginnings[] = {"GET /", "PUT /", "HEAD /", "POST /", "DELETE /", "OPTIONS /", NULL};
+
+    for (const char *const *beginning = beginnings; *beginning; beginning++)
+        if (strncmp(bytes, *beginning, strlen(*beginning)) == 0)
+            return true;
+    return false;
+}
+
+/* Has the library read more than checked requests? Then the bytes in the socket go on where it stopped. Only TCP tells how much
+ * has come; of other clients those are believed that do not wait for responses. */
+static bool is_behind_library(const struct connection *connection)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+    int before = 0, queued = 0;
+
+    if (!connection->client || begins_like_request(connection->admission->bytes))
+        return false;
+    if (connection->has_unseen)
+        return true;
+    do {
+        if (ioctl(connection->socket, FIONREAD, &before) < 0 ||
+            getsockopt(connection->socket, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+            ioctl(connection->socket, FIONREAD, &queued) < 0)
+            return connection->has_flowed;
+    } while (before != queued);
+    uint64_t received = info.tcpi_bytes_received - (info.tcpi_state == CLOSE_WAIT); /* a FIN counts as one */
+
+    return received - (uint64_t)queued > connection->head_at;
+}
+
+/* is_whole: all that the socket has was looked at. */
+static void admit(struct connection *connection, size_t empty_line_bytes, bool is_whole)
 {
     struct admission *admission = connection->admission;
 
     connection->stage = STAGE_OPEN;
-    connection->has_news = false;
+    connection->has_news = !is_whole;
     /* Some versions of the library stop at an empty line. */
     if (empty_line_bytes > 0)
         (void)!recv(connection->socket, admission->bytes, empty_line_bytes, MSG_DONTWAIT);
     if (connection->client) {
         admission->hooks.proceed(connection->client);
-    } else if (admission->hooks.open(admission->hooks.front, connection, &connection->client) < 0) {
-        connection_forget(connection);
-        admission->hooks.closed(admission->hooks.arg);
+    } else {
+        admission->hooks.open(admission->hooks.front, connection, &connection->client);
     }
 }
 
@@ -227,6 +287,7 @@ static void peek(struct connection *connection, size_t max, struct sight *ret_si
     ssize_t n = recv(connection->socket, admission->bytes, max, MSG_PEEK | MSG_DONTWAIT);
 
     *ret_sight = (struct sight){.len = n, .first = GUARD_INCOMPLETE, .last = GUARD_INCOMPLETE};
+    connection->admitted = 0;
     if (n <= 0)
         return;
     admission->bytes[n] = '\0';
@@ -239,6 +300,12 @@ static void peek(struct connection *connection, size_t max, struct sight *ret_si
     ret_sight->last = count_following(connection, (size_t)n, ret_sight->empty_line_bytes + ret_sight->why.request_bytes);
 }
 
+/* A deeper look: what follows may be read together with what was seen. */
+static bool is_cut_short(const struct connection *connection, const struct sight *sight)
+{
+    return sight->len == FIRST_LOOK_BYTES && (sight->last == GUARD_INCOMPLETE || connection->hidden_bytes < LOOK_BYTES);
+}
+
 /* is_overdue: an incomplete head after whole requests has had its time. Returns whether the connection still waits for a head;
  * otherwise it may be gone. */
 static bool look(struct connection *connection, bool is_overdue)
@@ -246,16 +313,17 @@ static bool look(struct connection *connection, bool is_overdue)
     struct sight sight;
 
     peek(connection, FIRST_LOOK_BYTES, &sight);
-    if (sight.len == FIRST_LOOK_BYTES && sight.last == GUARD_INCOMPLETE)
+    if (is_cut_short(connection, &sight))
         peek(connection, LOOK_BYTES, &sight);
     if (sight.len < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
-    bool is_valid = sight.first == GUARD_COMPLETE && (sight.last != GUARD_INCOMPLETE || is_overdue || sight.len == LOOK_BYTES);
+    bool is_valid = sight.first == GUARD_COMPLETE &&
+                    (sight.last != GUARD_INCOMPLETE || is_overdue || sight.len == LOOK_BYTES || !has_room(connection));
 
     if (sight.len <= 0)
         connection_end(connection);
-    else if (is_valid || (sight.first == GUARD_REFUSED && connection->has_unseen))
-        admit(connection, sight.empty_line_bytes);
+    else if (is_valid || (sight.first == GUARD_REFUSED && is_behind_library(connection)))
+        admit(connection, sight.empty_line_bytes, sight.last != GUARD_INCOMPLETE && sight.len < LOOK_BYTES);
     else if (sight.first == GUARD_REFUSED)
         refuse(connection, sight.why);
     else
@@ -271,35 +339,50 @@ static void end_tail(struct connection *connection)
     connection->admission->hooks.proceed(connection->client);
 }
 
-/* Has the rest of the body arrived, and with it the whole of any head that follows? */
-static bool is_tail_complete(struct connection *connection)
+/* The tail is all there. Is the whole of any head that follows, too? */
+static bool is_followed_by_whole(struct connection *connection)
+{
+    char *bytes = connection->admission->bytes;
+    ssize_t n = recv(connection->socket, bytes, SCRATCH_BYTES, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n <= 0)
+        return true; /* the library finds out why */
+    bytes[n] = '\0';
+    connection->admitted = 0;
+    bool is_whole = count_following(connection, (size_t)n, connection->tail_bytes) != GUARD_INCOMPLETE;
+
+    connection->has_news = !is_whole || n == (ssize_t)SCRATCH_BYTES;
+    return is_whole || n == (ssize_t)SCRATCH_BYTES || !has_room(connection);
+}
+
+/* What there is of the tail may be read unless something follows that has not been checked. */
+static bool may_read_tail(struct connection *connection, uint64_t queued)
+{
+    if (queued > connection->tail_bytes)
+        return is_followed_by_whole(connection);
+    if (queued == connection->tail_bytes) {
+        connection->hidden_bytes = 0;
+        connection->has_news = false;
+    }
+    return true;
+}
+
+static uint64_t count_queued(const struct connection *connection)
 {
     int queued = 0;
 
-    if (ioctl(connection->socket, FIONREAD, &queued) < 0 || queued < 0 || (uint64_t)queued < connection->tail_bytes)
-        return false;
-    if ((uint64_t)queued > connection->tail_bytes) {
-        char *bytes = connection->admission->bytes;
-        ssize_t n = recv(connection->socket, bytes, SCRATCH_BYTES, MSG_PEEK | MSG_DONTWAIT);
-
-        if (n <= 0)
-            return true; /* the library finds out why */
-        bytes[n] = '\0';
-        connection->admitted = 0;
-        if (count_following(connection, (size_t)n, connection->tail_bytes) == GUARD_INCOMPLETE && n < (ssize_t)SCRATCH_BYTES)
-            return false;
-    } else {
-        connection->hidden_bytes = 0;
-    }
-    return true;
+    return ioctl(connection->socket, FIONREAD, &queued) == 0 && queued > 0 ? (uint64_t)queued : 0;
 }
 
 bool connection_await_tail(struct connection *connection, uint64_t bytes)
 {
     if (connection->admitted > 0 || connection->hidden_bytes == 0 || bytes > TAIL_BYTES)
         return false;
+    uint64_t queued = count_queued(connection);
+
     connection->tail_bytes = bytes;
-    if (is_tail_complete(connection))
+    connection->head_at = connection->checked_end - bytes;
+    if (queued > 0 && may_read_tail(connection, queued))
         return false;
     connection->stage = STAGE_TAIL;
     return true;
@@ -318,10 +401,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
         (void)look(connection, false);
         break;
     case STAGE_OPEN:
-        connection->has_news = true;
+        connection->has_news = connection->has_flowed = true;
         break;
     case STAGE_TAIL:
-        if (is_tail_complete(connection))
+        if (may_read_tail(connection, count_queued(connection))) /* nothing: its end */
             end_tail(connection);
         break;
     case STAGE_REFUSED:
@@ -357,6 +440,7 @@ void connection_wait(struct connection *connection, uint64_t allowance_ms)
 {
     connection->stage = STAGE_WAITING;
     connection->has_begun = connection->was_swept = false;
+    connection->head_at = connection->checked_end;
     connection->deadline_us = clock_mono_us() + allowance_ms * 1000;
     if (connection->has_news)
         (void)look(connection, false);
@@ -439,9 +523,11 @@ static void connection_sweep(struct connection *connection, uint64_t now_us)
         return;
     if (now_us >= connection->deadline_us) {
         connection_expire(connection);
-    } else if (connection->stage == STAGE_WAITING && !connection->was_swept) {
+    } else if (connection->stage == STAGE_WAITING && (!connection->was_swept || connection->admitted > 0)) {
+        bool is_overdue = connection->was_swept;
+
         connection->was_swept = true;
-        (void)look(connection, false);
+        (void)look(connection, is_overdue);
     }
 }
 

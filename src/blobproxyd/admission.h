@@ -14,9 +14,9 @@ struct admission;
 struct connection; /* one accepted socket; lives until it is closed */
 
 struct admission_hooks {
-    /* The first head of the connection is valid: takes the socket over, and gives what the other hooks get as client. 0 or
-     * -ENOMEM; the socket is closed in both cases by the callee in the end. */
-    int (*open)(void *front, struct connection *connection, void **ret_client);
+    /* The first head of the connection is valid: takes the socket over, and gives what the other hooks get as client. Where that
+     * fails the socket has been closed and the connection forgotten, and counted, when it returns. */
+    void (*open)(void *front, struct connection *connection, void **ret_client);
     void (*proceed)(void *client); /* a later head is valid, or the end of a body is there: the library may go on reading */
     void (*end)(void *client);     /* it is over: the library is to close the socket, then comes connection_forget() */
     void (*closed)(void *arg);     /* the connection has ended before open() */

@@ -102,7 +102,8 @@ static bool daemon_ready(void *arg, char reason[ADMIN_REASON_BYTES])
 
 void daemon_describe_channel(const struct daemon *daemon, char *text, size_t text_bytes)
 {
-    uint32_t command = shard_state(daemon->shards[0]).command;
+    /* None while the host is still stopping. */
+    uint32_t command = daemon->shard_count > 0 ? shard_state(daemon->shards[0]).command : 0;
 
     if (daemon->conf->channel_type == CONF_CHANNEL_EMULATED)
         snprintf(text, text_bytes, "emulated");

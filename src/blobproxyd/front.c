@@ -52,6 +52,7 @@ static void client_unhalt(struct client *client)
 
 static void client_suspend(struct client *client)
 {
+    client_unhalt(client);
     client->is_suspended = true;
     client->front->suspended_count++;
     MHD_suspend_connection(client->connection);
@@ -223,10 +224,9 @@ static enum MHD_Result queue_answer(struct client *client)
     return queued;
 }
 
-/* The library has so many bytes of the body that the exchange has not taken. */
-static void client_read_on(struct client *client, size_t untaken_bytes)
+static void client_read_on(struct client *client)
 {
-    uint64_t to_come = exchange_body_left(client->exchange) - untaken_bytes;
+    uint64_t to_come = exchange_body_left(client->exchange) - client->untaken_bytes;
 
     if (to_come > 0 && connection_await_tail(client->admitted, to_come))
         client_suspend(client);
@@ -235,8 +235,6 @@ static void client_read_on(struct client *client, size_t untaken_bytes)
 static enum MHD_Result take_body(struct client *client, const char *bytes, size_t *bytes_left)
 {
     size_t taken;
-
-    client_unhalt(client);
     enum exchange_next next = exchange_body(client->exchange, bytes, *bytes_left, &taken);
 
     *bytes_left -= taken;
@@ -247,7 +245,8 @@ static enum MHD_Result take_body(struct client *client, const char *bytes, size_
         return MHD_NO;
     if (next == EXCHANGE_WAIT)
         return client_wait_now(client);
-    client_read_on(client, *bytes_left);
+    client->untaken_bytes = *bytes_left;
+    client_halt(client);
     return MHD_YES;
 }
 
@@ -255,7 +254,10 @@ static enum MHD_Result take_body(struct client *client, const char *bytes, size_
 static enum MHD_Result begin_body(struct client *client)
 {
     client_enter_moving(client, CLIENT_BODY, 0);
-    if (!MHD_lookup_connection_value(client->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT))
+    client->untaken_bytes = 0;
+    if (MHD_lookup_connection_value(client->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_EXPECT))
+        client_unhalt(client);
+    else
         client_halt(client);
     return MHD_YES;
 }
@@ -404,7 +406,7 @@ static bool front_turn_over(void *arg)
         else if (client->phase == CLIENT_WAITING)
             client_suspend(client);
         else if (client->phase == CLIENT_BODY)
-            client_read_on(client, 0);
+            client_read_on(client);
     }
     /* What the library was given before this turn and has not opened it has closed, for want of memory. */
     while ((client = TAILQ_FIRST(&front->entering))) {
@@ -414,32 +416,39 @@ static bool front_turn_over(void *arg)
     return front->client_count > front->suspended_count;
 }
 
-int front_open(void *arg, struct connection *connection, void **ret_client)
+void front_open(void *arg, struct connection *connection, void **ret_client)
 {
     struct front *front = arg;
     struct client *client = calloc(1, sizeof(*client));
     socklen_t address_len;
     const struct sockaddr *address = connection_address(connection, &address_len);
 
+    int socket = connection_socket(connection);
+
     if (!client) {
-        (void)close(connection_socket(connection));
-        return -ENOMEM;
+        connection_forget(connection);
+        (void)close(socket);
+        front->hooks.closed(front->hooks.arg);
+        return;
     }
     client->front = front;
     client->admitted = connection;
-    client->fd = connection_socket(connection);
+    client->fd = socket;
     client->is_tls = connection_is_tls(connection);
     client->caller = client->is_tls ? (struct caller){.kind = CALLER_TLS} : caller_of(client->fd);
     client_enter(client, CLIENT_HEADER, client_conf(client)->limits_header_timeout_ms);
     TAILQ_INSERT_TAIL(&front->entering, client, link);
-    if (MHD_add_connection(front->daemon, client->fd, address, address_len) != MHD_YES) {
-        TAILQ_REMOVE(&front->entering, client, link);
-        free(client);
-        return -ENOMEM;
+    if (MHD_add_connection(front->daemon, socket, address, address_len) == MHD_YES) {
+        *ret_client = client;
+        mhdloop_kick(front->loop);
+        return;
     }
-    *ret_client = client;
-    mhdloop_kick(front->loop);
-    return 0;
+    /* The library may have opened and closed it in between, which has ended it. */
+    client = find_entering(front, socket);
+    if (!client)
+        return;
+    TAILQ_REMOVE(&front->entering, client, link);
+    client_free(front, client);
 }
 
 void front_proceed(void *arg)

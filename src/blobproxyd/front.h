@@ -24,7 +24,7 @@ int front_new(struct event_base *base, struct exchange_env *env, const struct fr
               struct front **ret_front) MUST_CHECK;
 
 /* The hooks of admission. */
-int front_open(void *front, struct connection *connection, void **ret_client) MUST_CHECK;
+void front_open(void *front, struct connection *connection, void **ret_client);
 void front_proceed(void *client);
 void front_end(void *client);
 

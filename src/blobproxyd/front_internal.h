@@ -27,6 +27,7 @@ struct client {
     /* BODY and SENDING: who moves nothing for limits.body_grace, or less than limits.body_rate on the average, is cut. */
     uint64_t credit_until_us; /* grace, and the time that what was moved so far has earned */
     int unsent_bytes;         /* in the socket, as the last sweep saw it */
+    size_t untaken_bytes;     /* BODY: what the library has of it and the exchange has not taken */
     enum exchange_phase wait_phase;
     uint64_t wait_since_us;
     bool is_suspended, is_cut;
