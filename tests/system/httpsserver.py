@@ -25,9 +25,10 @@ def make_certificates(directory, name="ca"):
     ca, ca_key = directory / f"{name}.pem", directory / f"{name}.key"
     key, request, certificate = (directory / f"{name}-server.{ending}" for ending in ("key", "csr", "crt"))
     extensions = directory / f"{name}.ext"
-    extensions.write_text("subjectAltName=DNS:*.blob.localhost,DNS:localhost,IP:127.0.0.1\n")
+    extensions.write_text("subjectAltName=DNS:*.blob.localhost,DNS:localhost,IP:127.0.0.1\nauthorityKeyIdentifier=keyid\n")
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    run_openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", ca, "-days", 2, "-subj", f"/CN=test {name}")
+    run_openssl("req", "-x509", *curve, "-keyout", ca_key, "-out", ca, "-days", 2, "-subj", f"/CN=test {name}",
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign")  # Python 3.13 asks for it and for the identifiers
     run_openssl("req", *curve, "-keyout", key, "-out", request, "-subj", "/CN=localhost")
     run_openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-out", certificate, "-days", 2,
                 "-extfile", extensions)

@@ -166,6 +166,7 @@ def grown(daemon, action):
     """What the action has added to each series."""
     before = daemon.metrics()
     action()
+    daemon.wait_idle()  # an exchange is counted after its response has been sent
     after = daemon.metrics()
     return {name: after[name] - before[name] for name in after if after[name] != before[name]}
 
