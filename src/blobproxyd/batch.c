@@ -49,7 +49,7 @@ static int find_boundary(struct slice type, char ret_boundary[BOUNDARY_BYTES_MAX
     return len > 0 && strspn(ret_boundary, legal) == len && ret_boundary[len - 1] != ' ' ? 0 : -EBADMSG;
 }
 
-/* Is the line at the front of text "--boundary" or "--boundary--", with nothing but blanks behind it? */
+/* Is the line at the front of text "--boundary" or "--boundary--", followed by blanks only? */
 static bool is_delimiter(struct slice text, struct slice boundary)
 {
     if (text.len < boundary.len + 2 || memcmp(text.bytes, "--", 2) != 0 ||

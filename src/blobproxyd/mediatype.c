@@ -39,7 +39,7 @@ static struct slice take_token(struct cursor *cursor)
     return (struct slice){begin, (size_t)(cursor->at - begin)};
 }
 
-/* Behind the opening quote; copies what fits, and counts all of it. */
+/* After the opening quote; copies what fits, and counts all of it. */
 static int take_quoted(struct cursor *cursor, char *value, size_t value_bytes, size_t *ret_len)
 {
     size_t len = 0;
@@ -79,7 +79,7 @@ static int take_type(struct cursor *cursor)
     return 0;
 }
 
-/* "; name = value", with the blanks behind it. A ';' with nothing behind it is no parameter: name.len is 0. */
+/* "; name = value" and the blanks that follow. A ';' that nothing follows is no parameter: name.len is 0. */
 static int take_parameter(struct cursor *cursor, struct slice *ret_name, char *value, size_t value_bytes, size_t *ret_len)
 {
     if (!take(cursor, ';'))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* libcurl, with names for options that its header may be too old for. The library that is loaded may know them all the same; one
- * that does not says CURLE_UNKNOWN_OPTION. */
+/* libcurl, with names for options that its header may be too old for. The loaded library may know them
+ * nevertheless; one that does not says CURLE_UNKNOWN_OPTION. */
 #ifndef BLOBPROXY_CURLCOMPAT_H
 #define BLOBPROXY_CURLCOMPAT_H
 
