@@ -224,7 +224,7 @@ class Connection:
             left = self.pending or self.socket.recv(1)
         except (ConnectionResetError, ssl.SSLEOFError):
             return
-        except TimeoutError as error:
+        except socket.timeout as error:
             raise AssertionError("the connection stays open") from error
         assert not left, f"more came: {left!r}"
 

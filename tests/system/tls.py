@@ -261,7 +261,7 @@ def broken_steps(daemon):
                     try:
                         assert not connection.socket.recv(1)
                         break
-                    except TimeoutError:
+                    except socket.timeout:
                         pass
             except (BrokenPipeError, ConnectionResetError):
                 pass
