@@ -30,6 +30,22 @@ static bool take(struct cursor *cursor, char wanted)
     return true;
 }
 
+/* Without quotes RFC 2045 allows a token only, but clients write boundaries of all characters that RFC 2046 allows, but blanks.
+ */
+static bool is_value_byte(char c)
+{
+    return is_token_byte(c) || (c != '\0' && strchr("(),/:=?", c));
+}
+
+static struct slice take_unquoted(struct cursor *cursor)
+{
+    const char *begin = cursor->at;
+
+    while (cursor->at < cursor->end && is_value_byte(*cursor->at))
+        cursor->at++;
+    return (struct slice){begin, (size_t)(cursor->at - begin)};
+}
+
 static struct slice take_token(struct cursor *cursor)
 {
     const char *begin = cursor->at;
@@ -56,17 +72,17 @@ static int take_quoted(struct cursor *cursor, char *value, size_t value_bytes, s
     return take(cursor, '"') ? 0 : -EBADMSG;
 }
 
-/* Token or quoted string. */
+/* In quotes or without. */
 static int take_value(struct cursor *cursor, char *value, size_t value_bytes, size_t *ret_len)
 {
     if (take(cursor, '"'))
         return take_quoted(cursor, value, value_bytes, ret_len);
-    struct slice token = take_token(cursor);
+    struct slice found = take_unquoted(cursor);
 
-    if (token.len == 0)
+    if (found.len == 0)
         return -EBADMSG;
-    memcpy(value, token.bytes, token.len < value_bytes ? token.len : value_bytes);
-    *ret_len = token.len;
+    memcpy(value, found.bytes, found.len < value_bytes ? found.len : value_bytes);
+    *ret_len = found.len;
     return 0;
 }
 

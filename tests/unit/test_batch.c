@@ -196,8 +196,7 @@ Test(batch, what_cannot_be_rewritten_is_refused)
         "--batch_1\r\n\r\nDELETE http://127.0.0.1/acct/c/1 HTTP/1.1\r\n\r\n\r\n--batch_1--",
         "--batch_1\r\n\r\nOPTIONS * HTTP/1.1\r\n\r\n\r\n--batch_1--",
         "--batch_1\n\nDELETE /acct/c/1 HTTP/1.1\n\n\n--batch_1--",
-        "--batch_1\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nDELETE /acct/c/1 "
-        "HTTP/1.1\r\n\r\n--b--\r\n--batch_1--",
+        "--batch_1\r\nX: nested\r\n\r\n--b\r\n\r\nDELETE /acct/c/1 HTTP/1.1\r\n\r\n--b--\r\n--batch_1--",
         "--batch_1\r\n\r\nDELETE /acct/c/1 HTTP/1.1\r\n\r\n\r\n--batch_1\r\n\r\nnonsense\r\n\r\n--batch_1--",
         "nothing of a boundary /acct/c",
         "--batch_2\r\n\r\nDELETE /acct/c/1 HTTP/1.1\r\n\r\n--batch_2--",

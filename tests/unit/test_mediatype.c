@@ -24,6 +24,8 @@ static const struct expected cases[] = {
     {"multipart/mixed; boundary=\"gc0pJq0M:08jU534c0p\"", 0, "gc0pJq0M:08jU534c0p"},
     {"multipart/mixed; boundary=\"a \\\"b\\\\\"", 0, "a \"b\\"},
     {"multipart/mixed; boundary=batch_1;", 0, "batch_1"},
+    {"multipart/mixed; boundary====84209==", 0, "===84209=="}, /* an SDK's */
+    {"multipart/mixed; boundary=a:b/c?(d),e; f=g", 0, "a:b/c?(d),e"},
     {"multipart/mixed; boundary=\"\"", 0, ""},
     {"multipart/mixed", -ENOENT, NULL},
     {"multipart/mixed; xboundary=a", -ENOENT, NULL},
@@ -32,7 +34,7 @@ static const struct expected cases[] = {
     {"multipart/mixed; boundary=", -EBADMSG, NULL},
     {"multipart/mixed; boundary", -EBADMSG, NULL},
     {"multipart/mixed; boundary=a b", -EBADMSG, NULL},
-    {"multipart/mixed; boundary=a:b", -EBADMSG, NULL},
+    {"multipart/mixed; boundary=a@b", -EBADMSG, NULL},
     {"multipart/mixed; boundary=\"a", -EBADMSG, NULL},
     {"multipart/mixed; boundary=\"a\\", -EBADMSG, NULL},
     {"multipart/mixed boundary=a", -EBADMSG, NULL},
